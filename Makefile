@@ -1,0 +1,46 @@
+# Everything a newcomer needs; each target does its own set-up and is quick the second time.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject.toml)
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo up test check bench lock schemas
+
+help: ## Show what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment (the others do this by themselves)
+
+$(READY): requirements.lock pyproject.toml $(MEMBERS)
+	@echo "Setting up $(VENV) with the versions of requirements.lock ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		$(foreach member,$(MEMBERS),-e $(dir $(member)))
+	@touch $@
+
+demo: $(READY) ## Dial 200 targets of mixed behaviour and show what came of it
+	@$(BIN)/campaignctl demo
+
+up: $(READY) ## Run everything on this machine; ctrl-C ends it
+	@$(BIN)/campaignctl up
+
+test: $(READY) ## Run the tests, on real Kafka and real Redis where they can be had
+	@$(BIN)/pytest
+
+check: $(READY) ## Format, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy libs/*/src services/*/src tools/*/src tests bench
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## Measure; writes bench/RESULTS.md
+	@$(BIN)/python -m bench.engine
+
+lock: ## Compile requirements.lock anew from the pyproject files
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 pyproject.toml --group dev \
+		$(foreach member,$(MEMBERS),--no-emit-package campaign-engine-$(notdir $(patsubst %/,%,$(dir $(member))))) \
+		-o requirements.lock

@@ -1,0 +1,1 @@
+"""How messages travel: settings, logs, broker, keyed batches, outbox and probes."""

@@ -1,0 +1,1 @@
+"""What messages mean: envelope, events, commands, resources and topics."""

@@ -1,0 +1,1 @@
+"""The Redis queue of targets: add, claim, settle, reap."""

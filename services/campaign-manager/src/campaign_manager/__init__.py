@@ -1,0 +1,1 @@
+"""Owns definitions and the life of campaigns; serves the REST API."""

@@ -1,0 +1,1 @@
+"""Takes targets from Redis, places calls, emits call events."""

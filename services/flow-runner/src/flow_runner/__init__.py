@@ -1,0 +1,1 @@
+"""Runs the actions of a flow: a pure interpreter that speaks in commands."""

@@ -1,0 +1,1 @@
+"""A telephone network on loopback that speaks the Asterisk REST Interface."""

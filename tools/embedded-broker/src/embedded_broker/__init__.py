@@ -1,0 +1,1 @@
+"""A single-node broker that speaks the Kafka protocol, for development only."""
