@@ -1,0 +1,84 @@
+"""The Kafka side of a service: the FastStream broker, the relay's producer, topics from the catalogue."""
+
+import logging
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from contracts.topics import CATALOGUE, Cleanup, Topic
+from faststream.kafka import KafkaBroker
+
+from chassis.settings import ServiceSettings
+
+LARGEST_BATCH_BYTES = 131_072
+RETENTION_MS = 30 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
+
+
+def build_broker(settings: ServiceSettings, service: str) -> KafkaBroker:
+    """Return the broker that carries the subscribers; it publishes nothing but dead letters."""
+    return KafkaBroker(
+        settings.kafka_bootstrap,
+        client_id=f"{service}-{settings.worker_id}",
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        graceful_timeout=20.0,
+        log_level=logging.DEBUG,
+    )
+
+
+def build_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
+    """Return the relay's producer: idempotent, acks=all, large batches."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=f"{service}-{settings.worker_id}-relay",
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=LARGEST_BATCH_BYTES,
+        linger_ms=0,
+        request_timeout_ms=15_000,
+    )
+
+
+def _new_topics(topic: Topic, replicas: int) -> list[NewTopic]:
+    kept = (
+        # A paused relay that wakes up late must do no harm: a day is kept uncompacted.
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)}
+        if topic.cleanup is Cleanup.COMPACT
+        else {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
+    )
+    if replicas > 1:
+        kept["min.insync.replicas"] = "2"
+    return [
+        NewTopic(topic.name, topic.partitions, replicas, topic_configs=kept),
+        NewTopic(topic.dead_letter, 1, replicas, topic_configs={"retention.ms": str(RETENTION_MS)}),
+    ]
+
+
+async def provision(settings: ServiceSettings) -> None:
+    """Create the topics of the catalogue that are not there yet.
+
+    Raises:
+        aiokafka.errors.KafkaError: The broker cannot be reached or refuses a topic.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        present = set(await admin.list_topics())
+        wanted = [
+            new
+            for topic in CATALOGUE
+            for new in _new_topics(topic, settings.replication_factor)
+            if new.name not in present
+        ]
+        if not wanted:
+            return
+        answer = await admin.create_topics(wanted)
+        for row in answer.topic_errors:
+            error = for_code(row[1])
+            if row[1] != 0 and error is not TopicAlreadyExistsError:
+                raise error(f"topic {row[0]}: {row[2] if len(row) > 2 else ''}")
+    finally:
+        await admin.close()

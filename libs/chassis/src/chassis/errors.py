@@ -1,0 +1,60 @@
+"""Three kinds of error: refused (the caller is wrong), transient (try again), and all others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError
+from redis import exceptions as redis_errors
+
+log = structlog.get_logger()
+Answer = TypeVar("Answer")
+
+
+class Refused(Exception):
+    """The caller is wrong; nothing has changed."""
+
+
+class Transient(Exception):
+    """Redis, Kafka or another neighbour is away; the same again may work later."""
+
+
+TRANSIENT: tuple[type[BaseException], ...] = (
+    Transient,
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.BusyLoadingError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+)
+
+
+async def persist(
+    attempt: Callable[[], Awaitable[Answer]],
+    *,
+    what: str,
+    on_trouble: Callable[[bool, str], None] = lambda _is_ok, _detail: None,
+    longest_pause: float = 5.0,
+) -> Answer:
+    """Do it again until no transient error comes out of it.
+
+    Args:
+        attempt: Must be safe to repeat.
+        what: Named in the log.
+        on_trouble: Told (False, why) while it fails and (True, "") once it has worked after all.
+        longest_pause: Seconds; pauses double from 0.1 up to it.
+    """
+    pause = 0.1
+    while True:
+        try:
+            answer = await attempt()
+        except TRANSIENT as trouble:
+            on_trouble(False, f"{what}: {trouble}")
+            log.warning("waiting for a neighbour", what=what, why=str(trouble), pause_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest_pause)
+        else:
+            on_trouble(True, "")
+            return answer

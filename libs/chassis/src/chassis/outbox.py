@@ -1,0 +1,264 @@
+"""Commit state and the messages it causes in one atomic step; wait until Kafka has them.
+
+Use cases load records with their versions, decide, and commit a `Change`. Commits made at the same
+time travel together in one script call per shard, so running things concurrently is all the
+batching anyone needs. A relay (see `relay`) publishes the messages in the order of the commits.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import count
+from typing import Any, NamedTuple
+
+import structlog
+from contracts.envelope import Envelope
+from contracts.topics import Topic
+from redis.asyncio import Redis
+
+from chassis.errors import TRANSIENT, Transient
+from chassis.shards import ANNOUNCED, outbox_key, published_key
+
+log = structlog.get_logger()
+
+LARGEST_BATCH = 200
+PUBLISH_LIMIT_S = 30.0
+RECHECK_S = 0.5
+
+StreamId = tuple[int, int]
+
+
+class StaleWrite(Exception):
+    """The record has changed since it was read: read it again and decide again."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Record(NamedTuple):
+    """A stored value and its version, which grows by one with each write, from 1."""
+
+    version: int
+    body: bytes
+
+
+class Position(NamedTuple):
+    """Where a change's last message stands in the outbox of its shard."""
+
+    shard: str
+    id: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A new body for a record, valid only over the version it was decided on.
+
+    Attributes:
+        key: The record, `{shard}:kind:id`.
+        expected: Its version when it was read; 0 if it did not exist.
+        body: The new body; None deletes the record.
+    """
+
+    key: str
+    expected: int
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutMessage:
+    """A message as it will stand on Kafka."""
+
+    topic: str
+    key: str
+    type: str
+    correlation_id: str
+    value: bytes
+
+    @classmethod
+    def of(cls, topic: Topic, envelope: Envelope[Any], key: str | None = None) -> "OutMessage":
+        """Return the message of an envelope; its key is the subject unless given."""
+        return cls(
+            topic=topic.name,
+            key=key or envelope.subject,
+            type=envelope.type,
+            correlation_id=envelope.correlation_id,
+            value=envelope.encode(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one decision changes, all of it in one shard, all of it or nothing.
+
+    Attributes:
+        shard: The hash tag that all keys carry.
+        operation: Names the decision: committing it again is a no-op that succeeds, as long as
+            it writes a record.
+        writes: Records with the versions they were decided on.
+        also: Further Redis commands on keys of the shard, such as `("ZADD", key, score, member)`.
+        messages: What to publish, in order.
+    """
+
+    shard: str
+    operation: str
+    writes: tuple[Write, ...] = ()
+    also: tuple[tuple[str | bytes | int | float, ...], ...] = ()
+    messages: tuple[OutMessage, ...] = ()
+
+    def words(self) -> list[Any]:
+        """Return the change as the flat arguments of the commit script."""
+        words: list[Any] = [self.operation, len(self.writes)]
+        for write in self.writes:
+            kind = "del" if write.body is None else "set"
+            words += (write.key, write.expected, kind, write.body or b"")
+        words.append(len(self.also))
+        for command in self.also:
+            words.append(len(command))
+            words += command
+        words.append(len(self.messages))
+        for message in self.messages:
+            words += (
+                message.topic, message.key, message.type, message.correlation_id, message.value,
+            )  # fmt: skip
+        return words
+
+
+def stream_id(written: bytes | str) -> StreamId:
+    """Return a Redis stream id as a pair that can be compared."""
+    text = written.decode() if isinstance(written, bytes) else written
+    milliseconds, _, number = text.partition("-")
+    return int(milliseconds), int(number)
+
+
+def record_of(stored: bytes | str | None) -> Record | None:
+    """Return what a stored value holds."""
+    if not isinstance(stored, bytes):
+        return None
+    version, _, body = stored.split(b"|", 2)
+    return Record(int(version), body)
+
+
+class Outbox:
+    """Records and messages of all shards, over one Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self._script = redis.register_script(
+            files("chassis").joinpath("commit.lua").read_text(encoding="utf-8")
+        )
+        self._waiting: dict[str, deque[tuple[Change, asyncio.Future[Position]]]] = {}
+        self._flushing: dict[str, asyncio.Task[None]] = {}
+        self._published: dict[str, StreamId] = {}
+        self._order = count()
+        self._hearing: dict[str, list[tuple[StreamId, int, asyncio.Future[None]]]] = {}
+
+    async def read(self, key: str) -> Record | None:
+        """Return the record, or None if there is none."""
+        return record_of(await self.redis.get(key))
+
+    async def read_many(self, keys: Sequence[str]) -> list[Record | None]:
+        """Return the records of keys that share a shard, in their order."""
+        return [record_of(stored) for stored in await self.redis.mget(keys)] if keys else []
+
+    async def commit(self, change: Change) -> Position:
+        """Make the change and return where its last message stands.
+
+        Raises:
+            StaleWrite: A record has another version than expected; nothing has changed.
+            Transient: Redis is away; it may or may not have happened, commit the same again.
+        """
+        future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(change.shard, deque()).append((change, future))
+        if change.shard not in self._flushing:
+            task = asyncio.create_task(self._flush(change.shard))
+            self._flushing[change.shard] = task
+        return await future
+
+    async def _flush(self, shard: str) -> None:
+        waiting = self._waiting[shard]
+        try:
+            while waiting:
+                batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
+                await self._send(shard, batch)
+        finally:
+            del self._flushing[shard]
+
+    async def _send(self, shard: str, batch: list[tuple[Change, asyncio.Future[Position]]]) -> None:
+        words: list[Any] = [len(batch)]
+        for change, _ in batch:
+            words += change.words()
+        try:
+            answers = await self._script(keys=[outbox_key(shard)], args=words)
+        except TRANSIENT as trouble:
+            _fail(batch, Transient(f"redis is away: {trouble}"))
+        except Exception as error:
+            _fail(batch, error)
+            log.exception("commit failed", shard=shard)
+        else:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():
+                    continue
+                if answer.startswith(b"stale:"):
+                    future.set_exception(StaleWrite(answer[6:].decode()))
+                else:
+                    future.set_result(Position(shard, stream_id(answer)))
+
+    async def published(self, position: Position) -> None:
+        """Return once Kafka has everything up to the position (acks=all).
+
+        Raises:
+            Transient: Not within half a minute; the messages are kept and will follow.
+        """
+        if position.id <= self._published.get(position.shard, (0, 0)):
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heap = self._hearing.setdefault(position.shard, [])
+        heapq.heappush(heap, (position.id, next(self._order), future))
+        waited = 0.0
+        while not future.done():
+            done, _ = await asyncio.wait((future,), timeout=RECHECK_S)
+            if not done:
+                waited += RECHECK_S
+                await self._recheck(position.shard)
+            if waited >= PUBLISH_LIMIT_S and not future.done():
+                future.cancel()
+                raise Transient("the message is kept, but Kafka has not taken it yet")
+
+    async def _recheck(self, shard: str) -> None:
+        """An announcement can be missed while a connection is renewed: look the value up."""
+        try:
+            stored = await self.redis.get(published_key(shard))
+        except TRANSIENT:
+            return
+        if stored:
+            self.hear(shard, stream_id(stored))
+
+    def hear(self, shard: str, last: StreamId) -> None:
+        """Take note that everything of a shard up to an id is published."""
+        if last <= self._published.get(shard, (0, 0)):
+            return
+        self._published[shard] = last
+        heap = self._hearing.get(shard, [])
+        while heap and heap[0][0] <= last:
+            _, _, future = heapq.heappop(heap)
+            if not future.done():
+                future.set_result(None)
+
+    async def listen(self) -> None:
+        """Hear the relays' announcements, for as long as the program runs."""
+        async with self.redis.pubsub() as pubsub:
+            await pubsub.psubscribe(f"{{*}}:{ANNOUNCED}")
+            async for heard in pubsub.listen():
+                if heard["type"] == "pmessage":
+                    shard = heard["channel"].decode().partition("}")[0][1:]
+                    self.hear(shard, stream_id(heard["data"]))
+
+
+def _fail(batch: list[tuple[Change, asyncio.Future[Position]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -1,0 +1,44 @@
+"""Probes: alive means the event loop turns; ready means every neighbour answers."""
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+
+class Readiness:
+    """What a service waits for. Nothing set yet means not ready."""
+
+    def __init__(self) -> None:
+        self._conditions: dict[str, tuple[bool, str]] = {"start": (False, "starting")}
+
+    def set(self, condition: str, is_ok: bool, detail: str = "") -> None:
+        """Note whether a condition holds, and if not, why."""
+        self._conditions[condition] = (is_ok, detail)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every condition holds."""
+        return all(is_ok for is_ok, _ in self._conditions.values())
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return each condition as `ok` or the reason why not."""
+        return {
+            name: "ok" if is_ok else detail or "not ok"
+            for name, (is_ok, detail) in self._conditions.items()
+        }
+
+
+def add_probes(api: FastAPI, readiness: Readiness) -> None:
+    """Add GET /livez and GET /readyz."""
+
+    @api.get("/livez", include_in_schema=False)
+    async def livez() -> JSONResponse:
+        return JSONResponse({"status": "alive"})
+
+    @api.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        content = {
+            "status": "ready" if readiness.is_ready else "waiting",
+            "conditions": readiness.conditions,
+        }
+        return JSONResponse(content, status_code=200 if readiness.is_ready else 503)

@@ -1,0 +1,162 @@
+"""Publish the outboxes: exactly one active relay per shard, in order, in batches, acks=all.
+
+A shard is held by a lease with a term (the holder's id carries it, so a late renewal of an old
+term touches nothing). Members of a namespace share its shards evenly: each knows how many relays
+are alive and takes no more than its part. After a takeover messages may repeat, with the same id
+and sequence; consumers skip what they have seen.
+"""
+
+import asyncio
+import math
+import time
+import uuid
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from redis.asyncio import Redis
+
+from chassis.errors import TRANSIENT
+from chassis.shards import lease_key, outbox_key, published_key, shards_of
+
+log = structlog.get_logger()
+
+LEASE_MS = 5000
+BEAT_S = 1.0
+ALIVE_S = 4.0
+BATCH = 500
+BLOCK_MS = 1000
+
+
+def _script(name: str) -> str:
+    return files("chassis").joinpath(name).read_text(encoding="utf-8")
+
+
+class Relay:
+    """Relays the shards of some namespaces, as far as they fall to this member."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        producer: AIOKafkaProducer,
+        namespaces: tuple[str, ...],
+        on_trouble: Callable[[bool, str], None],
+    ) -> None:
+        self._redis = redis
+        self._producer = producer
+        self._namespaces = namespaces
+        self._on_trouble = on_trouble
+        self._holder = uuid.uuid4().hex
+        self._keep = redis.register_script(_script("lease.lua"))
+        self._trim = redis.register_script(_script("trim.lua"))
+        self._held: dict[str, asyncio.Task[None]] = {}
+        self._held_until: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Hold and relay a fair part of the shards until cancelled; then give them back."""
+        try:
+            while True:
+                try:
+                    for namespace in self._namespaces:
+                        await self._balance(namespace)
+                except TRANSIENT as trouble:
+                    log.warning("relay waits for redis", why=str(trouble))
+                await asyncio.sleep(BEAT_S)
+        finally:
+            await self._give_back()
+
+    async def _balance(self, namespace: str) -> None:
+        shards = shards_of(namespace)
+        part = math.ceil(len(shards) / await self._members(namespace))
+        mine = [shard for shard in shards if shard in self._held]
+        for shard in mine[part:]:
+            await self._drop(shard)
+        for shard in mine[:part]:
+            await self._hold(shard)
+        for shard in shards:
+            if sum(other in self._held for other in shards) >= part:
+                break
+            if shard not in self._held:
+                await self._hold(shard)
+
+    async def _members(self, namespace: str) -> int:
+        """Say that this relay is alive and return how many are."""
+        key = f"{{relays-{namespace.rstrip('!')}}}:alive"
+        now = time.time()  # only for sharing out work: a skewed clock costs balance, not safety
+        await self._redis.zadd(key, {self._holder: now})
+        await self._redis.zremrangebyscore(key, 0, now - ALIVE_S)
+        return max(1, int(await self._redis.zcard(key)))
+
+    async def _hold(self, shard: str) -> None:
+        asked = time.monotonic()
+        if await self._keep(keys=[lease_key(shard)], args=[self._holder, LEASE_MS]):
+            self._held_until[shard] = asked + LEASE_MS / 1000
+            if shard not in self._held or self._held[shard].done():
+                self._held[shard] = asyncio.create_task(self._relay(shard))
+        elif shard in self._held:
+            await self._drop(shard)
+
+    async def _drop(self, shard: str) -> None:
+        task = self._held.pop(shard)
+        self._held_until.pop(shard, None)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if await self._redis.get(lease_key(shard)) == self._holder.encode():
+            await self._redis.delete(lease_key(shard))
+
+    async def _give_back(self) -> None:
+        try:
+            for namespace in self._namespaces:
+                key = f"{{relays-{namespace.rstrip('!')}}}:alive"
+                await self._redis.zrem(key, self._holder)
+            for shard in list(self._held):
+                await self._drop(shard)
+        except TRANSIENT as trouble:
+            log.warning("leases are left to expire", why=str(trouble))
+        for task in self._held.values():
+            task.cancel()
+
+    async def _relay(self, shard: str) -> None:
+        """Publish the outbox of one shard for as long as its lease is held."""
+        last: bytes = b"0"
+        while True:
+            try:
+                answer: Any = await self._redis.xread(
+                    {outbox_key(shard): last}, count=BATCH, block=BLOCK_MS
+                )
+                if not answer:
+                    continue
+                entries = (
+                    answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))[0]
+                )
+                if time.monotonic() > self._held_until.get(shard, 0.0):
+                    log.warning("relay lease ran out", shard=shard)
+                    await asyncio.sleep(BEAT_S)
+                    continue
+                await self._publish(entries)
+                last = entries[-1][0]
+                keys = [outbox_key(shard), published_key(shard), lease_key(shard)]
+                await self._trim(keys=keys, args=[last, self._holder])
+            except TRANSIENT as trouble:
+                self._on_trouble(False, f"relay of {shard}: {trouble}")
+                await asyncio.sleep(BEAT_S / 2)
+            else:
+                self._on_trouble(True, "")
+
+    async def _publish(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        sent = [
+            await self._producer.send(
+                entry[b"t"].decode(),
+                value=entry[b"v"],
+                key=entry[b"k"],
+                headers=[
+                    ("ce_type", entry[b"y"]),
+                    ("correlationid", entry[b"c"]),
+                    ("content-type", b"application/cloudevents+json"),
+                ],
+            )
+            for _, entry in entries
+        ]
+        await asyncio.gather(*sent)
