@@ -1,4 +1,4 @@
-"""The Kafka side of a service: the FastStream broker, the relay's producer, topics from the catalogue."""
+"""The Kafka side of a service: broker, relay producer, and topics from the catalogue."""
 
 import logging
 

@@ -1,0 +1,305 @@
+"""Consume in batches: order kept per key, keys concurrently, offsets committed after the work.
+
+One poll is one batch. Each message is validated by itself from its bytes; what fails goes to the
+dead letters, and its neighbours go on. Transient errors are retried in place, for ever. A revoke
+waits for the batch in work and its commit. Nothing is acknowledged before it is handled.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from contracts.base import Unrecognized
+from contracts.envelope import Envelope
+from contracts.topics import Topic
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka import TopicPartition as StreamPartition
+from faststream.kafka.message import KafkaAckableMessage
+from pydantic import TypeAdapter, ValidationError
+
+from chassis.errors import TRANSIENT, persist
+
+log = structlog.get_logger()
+
+POLL_MS = 10
+LARGEST_POLL = 500
+BARRIER_S = 25.0
+
+OnMessage = Callable[[Envelope[Any]], Awaitable[None]]
+Records = tuple[ConsumerRecord, ...]
+
+
+class Consumption:
+    """The handling of one subscription's batches."""
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        topics: Sequence[Topic],
+        on_message: OnMessage,
+        types: Collection[str] | None,
+        on_trouble: Callable[[bool, str], None],
+    ) -> None:
+        self._broker = broker
+        self._on_message = on_message
+        self._types = frozenset(name.encode() for name in types) if types is not None else None
+        self._on_trouble = on_trouble
+        self._adapters: dict[str, TypeAdapter[Envelope[Any]]] = {
+            topic.name: topic.adapter() for topic in topics
+        }
+        self.busy = asyncio.Lock()
+        self.handled: dict[TopicPartition, int] = {}
+
+    async def handle(self, records: Records) -> None:
+        """Handle each message of a batch: keys concurrently, one key in order."""
+        by_key: dict[tuple[str, bytes | None], list[ConsumerRecord]] = {}
+        for record in records:
+            if self._is_wanted(record):
+                by_key.setdefault((record.topic, record.key), []).append(record)
+        if len(by_key) == 1:
+            await self._in_order(next(iter(by_key.values())))
+        elif by_key:
+            await asyncio.gather(*(self._in_order(lane) for lane in by_key.values()))
+        for record in records:
+            self.handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    def _is_wanted(self, record: ConsumerRecord) -> bool:
+        if record.value is None:
+            return False  # a tombstone says nothing that a last full message has not said
+        if self._types is None:
+            return True
+        for name, value in record.headers:
+            if name == "ce_type":
+                return value in self._types
+        return True  # a foreign producer may leave the header out: then the body tells
+
+    async def _in_order(self, lane: list[ConsumerRecord]) -> None:
+        for record in lane:
+            await self._one(record)
+
+    async def _one(self, record: ConsumerRecord) -> None:
+        try:
+            envelope = self._adapters[record.topic].validate_json(record.value)
+        except ValidationError as error:
+            await self._bury(record, f"malformed: {_summary(error)}")
+            return
+        if isinstance(envelope.body, Unrecognized):
+            log.info("message skipped", why="unrecognized type", type=envelope.type)
+            return
+        if self._types is not None and envelope.type.encode() not in self._types:
+            return
+        try:
+            await self._on_message(envelope)
+        except TRANSIENT:
+            await self._again(record, envelope)
+        except Exception as error:
+            log.exception("message failed", type=envelope.type, correlation_id=envelope.subject)
+            await self._bury(record, f"{type(error).__name__}: {error}")
+
+    async def _again(self, record: ConsumerRecord, envelope: Envelope[Any]) -> None:
+        try:
+            await persist(
+                lambda: self._on_message(envelope),
+                what=f"handling of {envelope.type}",
+                on_trouble=self._on_trouble,
+            )
+        except Exception as error:
+            log.exception("message failed", type=envelope.type, correlation_id=envelope.subject)
+            await self._bury(record, f"{type(error).__name__}: {error}")
+
+    async def _bury(self, record: ConsumerRecord, why: str) -> None:
+        """Put a message aside with the reason; its offset is committed only after that."""
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        log.error("message to the dead letters", place=place, why=why)
+        headers = {name: value.decode(errors="replace") for name, value in record.headers}
+        headers |= {"why": why[:1000], "place": place}
+
+        async def send() -> None:
+            await self._broker.publish(
+                record.value, topic=f"{record.topic}.dead-letter", key=record.key, headers=headers
+            )
+
+        await persist(send, what="dead letter", on_trouble=self._on_trouble)
+
+
+def _summary(error: ValidationError) -> str:
+    """Say which fields are wrong, without their values: they may be private."""
+    rows = error.errors(include_input=False, include_url=False)
+    return "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in rows[:5])
+
+
+class _Barrier(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Makes a revoke wait for the batch in work, and tells the owner what is his."""
+
+    def __init__(
+        self,
+        busy: asyncio.Lock,
+        on_assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]],
+        on_revoked: Callable[[], None],
+    ) -> None:
+        self._busy = busy
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._on_revoked()
+        if not revoked:
+            return
+        try:
+            async with asyncio.timeout(BARRIER_S), self._busy:
+                pass
+        except TimeoutError:
+            log.warning("partitions revoked while a batch is in work", count=len(revoked))
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        await self._on_assigned(frozenset(assigned))
+
+
+async def _raw(message: Any) -> Any:
+    """Decoder and nothing more: the records as they came."""
+    return message.raw_message
+
+
+def _parse_with(consumer_of: Callable[[], Any]) -> Callable[[Any], Awaitable[Any]]:
+    async def parse(records: Records) -> KafkaAckableMessage:
+        return KafkaAckableMessage(
+            body=b"", headers={}, raw_message=records, consumer=consumer_of()
+        )
+
+    return parse
+
+
+def subscribe(
+    broker: KafkaBroker,
+    *,
+    topics: Sequence[Topic],
+    group: str,
+    on_message: OnMessage,
+    types: Collection[str] | None = None,
+    is_from_beginning: bool = False,
+    on_revoked: Callable[[], None] = lambda: None,
+    on_trouble: Callable[[bool, str], None] = lambda _is_ok, _detail: None,
+) -> None:
+    """Attach a subscriber of a group to the broker: at least once, in order per key.
+
+    Args:
+        broker: The broker built by `build_broker`.
+        topics: What to read.
+        group: The consumer group.
+        on_message: Idempotent; may raise a transient error (retried) or another (dead letter).
+        types: Wire types to deliver; others are skipped by their header. All when left out.
+        is_from_beginning: Read assigned partitions from their start each time, to rebuild a copy.
+        on_revoked: Told when partitions are about to be taken away.
+        on_trouble: Told (False, why) while messages wait for a neighbour, then (True, "").
+    """
+    consumption = Consumption(broker, topics, on_message, types, on_trouble)
+
+    async def on_assigned(assigned: frozenset[TopicPartition]) -> None:
+        if is_from_beginning and assigned:
+            await subscriber.consumer.seek_to_beginning(*assigned)
+
+    subscriber: Any = broker.subscriber(
+        *(topic.name for topic in topics),
+        batch=True,
+        group_id=group,
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        batch_timeout_ms=POLL_MS,
+        max_records=LARGEST_POLL,
+        fetch_max_wait_ms=100,
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=1000,
+        rebalance_timeout_ms=30_000,
+        parser=_parse_with(lambda: subscriber.consumer),
+        decoder=_raw,
+        listener=_Barrier(consumption.busy, on_assigned, on_revoked),
+    )
+
+    async def on_batch(records: Records) -> None:
+        async with consumption.busy:
+            consumer = subscriber.consumer
+            mine = consumer.assignment()
+            records = tuple(
+                record
+                for record in records
+                if TopicPartition(record.topic, record.partition) in mine
+            )
+            await consumption.handle(records)
+            await _commit(consumer, records)
+
+    subscriber(on_batch)
+
+
+async def _commit(consumer: AIOKafkaConsumer, records: Records) -> None:
+    after: dict[TopicPartition, int] = {}
+    for record in records:
+        after[TopicPartition(record.topic, record.partition)] = record.offset + 1
+    if not after:
+        return
+    try:
+        await consumer.commit(after)
+    except (CommitFailedError, IllegalStateError) as moved:
+        log.info("offsets not committed: the partitions have moved", why=str(moved))
+    except KafkaError as trouble:
+        log.warning("offsets not committed: what was handled will come again", why=str(trouble))
+
+
+class Follower:
+    """A copy of compacted topics in memory: every partition, from the beginning, no group."""
+
+    def __init__(self, subscriber: Any, consumption: Consumption) -> None:
+        self._subscriber = subscriber
+        self._consumption = consumption
+
+    async def caught_up(self) -> None:
+        """Return once everything that was in the topics when it was called has been handled."""
+        while self._subscriber.consumer is None:
+            await asyncio.sleep(0.02)
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        partitions = list(consumer.assignment())
+        starts = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition, end in ends.items():
+            while starts[partition] < end and self._consumption.handled.get(partition, 0) < end:
+                await asyncio.sleep(0.02)
+
+
+def follow(
+    broker: KafkaBroker,
+    *,
+    topics: Sequence[Topic],
+    on_message: OnMessage,
+    types: Collection[str] | None = None,
+    on_trouble: Callable[[bool, str], None] = lambda _is_ok, _detail: None,
+) -> Follower:
+    """Attach a subscriber without a group that reads every partition from its beginning.
+
+    For in-memory copies of compacted topics; each process has its own. Nothing is committed.
+    """
+    consumption = Consumption(broker, topics, on_message, types, on_trouble)
+    subscriber: Any = broker.subscriber(
+        partitions=[
+            StreamPartition(topic.name, number)
+            for topic in topics
+            for number in range(topic.partitions)
+        ],
+        batch=True,
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        batch_timeout_ms=POLL_MS,
+        max_records=LARGEST_POLL,
+        fetch_max_wait_ms=100,
+        parser=_parse_with(lambda: subscriber.consumer),
+        decoder=_raw,
+    )
+
+    async def on_batch(records: Records) -> None:
+        async with consumption.busy:
+            await consumption.handle(records)
+
+    subscriber(on_batch)
+    return Follower(subscriber, consumption)
