@@ -1,0 +1,58 @@
+"""Does it answer? A real metadata request to Kafka, a real PING to Redis, each within a limit.
+
+Kafka is asked by a hand-made request: no event loop, no client threads, an exact time limit.
+"""
+
+import socket
+import struct
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+METADATA, METADATA_VERSION = 3, 1
+
+
+def kafka_answers(bootstrap: str, within_s: float = 2.0) -> bool:
+    """Say whether one of the brokers (`host:port,host:port`) names a broker that is alive."""
+    return any(_broker_answers(address, within_s) for address in bootstrap.split(","))
+
+
+def redis_version(url: str, within_s: float = 2.0) -> str | None:
+    """Return the version of the server that answers a PING there, None when none does."""
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=within_s,
+        socket_connect_timeout=within_s,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+    try:
+        client.ping()
+        facts: dict[str, str] = client.info("server")
+        return str(facts["redis_version"])
+    except (redis.RedisError, OSError):
+        return None
+    finally:
+        client.close()
+
+
+def without_secrets(url: str) -> str:
+    """Return `host:port` of an address, without its user and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _broker_answers(address: str, within_s: float) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), within_s) as connection:
+            connection.settimeout(within_s)
+            no_topics = struct.pack(">i", 0)
+            asked = struct.pack(">hhih", METADATA, METADATA_VERSION, 1, -1) + no_topics
+            connection.sendall(struct.pack(">i", len(asked)) + asked)
+            answer = connection.recv(12, socket.MSG_WAITALL)
+            _size, _correlation, brokers = struct.unpack(">iii", answer)
+            return bool(brokers > 0)
+    except (OSError, ValueError, struct.error):
+        return False
