@@ -1,7 +1,5 @@
 """The Kafka side of a service: broker, relay producer, and topics from the catalogue."""
 
-import logging
-
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -25,7 +23,7 @@ def build_broker(settings: ServiceSettings, service: str) -> KafkaBroker:
         allow_auto_create_topics=False,
         apply_types=False,
         graceful_timeout=20.0,
-        log_level=logging.DEBUG,
+        logger=None,
     )
 
 

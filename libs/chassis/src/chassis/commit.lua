@@ -1,7 +1,7 @@
 -- Commits changes, each atomically or not at all: version checks, writes, further commands, messages.
 -- KEYS[1] the shard's outbox stream; all other keys share its slot and come in ARGV.
 -- ARGV, flat: changes, then per change: operation;
---   writes, then per write: key, expected version, "set" or "del", body;
+--   writes, then per write: key, expected version, "set", "del" or "check" (a guard), body;
 --   commands, then per command: its length and its words;
 --   messages, then per message: topic, key, type, correlation id, value.
 -- A record is stored as "version|operation|body". Redis 6.2 commands only.
@@ -31,7 +31,7 @@ for change = 1, tonumber(take()) do
       version, by = string.match(stored, '^(%d+)|([^|]*)|')
       version = tonumber(version)
     end
-    if by == operation then
+    if by == operation and kind ~= 'check' then
       is_repeated = true
     elseif version ~= expected then
       stale = key
@@ -55,7 +55,7 @@ for change = 1, tonumber(take()) do
     for _, write in ipairs(writes) do
       if write[3] == 'del' then
         redis.call('DEL', write[1])
-      else
+      elseif write[3] == 'set' then
         redis.call('SET', write[1], write[2] .. '|' .. operation .. '|' .. write[4])
       end
     end

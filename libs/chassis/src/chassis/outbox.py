@@ -69,6 +69,14 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """A record that the decision relied on and does not change: its version must still be this."""
+
+    key: str
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutMessage:
     """A message as it will stand on Kafka."""
 
@@ -99,6 +107,7 @@ class Change:
         operation: Names the decision: committing it again is a no-op that succeeds, as long as
             it writes a record.
         writes: Records with the versions they were decided on.
+        guards: Records that must not have changed either.
         also: Further Redis commands on keys of the shard, such as `("ZADD", key, score, member)`.
         messages: What to publish, in order.
     """
@@ -106,15 +115,18 @@ class Change:
     shard: str
     operation: str
     writes: tuple[Write, ...] = ()
+    guards: tuple[Guard, ...] = ()
     also: tuple[tuple[str | bytes | int | float, ...], ...] = ()
     messages: tuple[OutMessage, ...] = ()
 
     def words(self) -> list[Any]:
         """Return the change as the flat arguments of the commit script."""
-        words: list[Any] = [self.operation, len(self.writes)]
+        words: list[Any] = [self.operation, len(self.writes) + len(self.guards)]
         for write in self.writes:
             kind = "del" if write.body is None else "set"
             words += (write.key, write.expected, kind, write.body or b"")
+        for guard in self.guards:
+            words += (guard.key, guard.expected, "check", b"")
         words.append(len(self.also))
         for command in self.also:
             words.append(len(command))

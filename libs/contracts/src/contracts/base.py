@@ -41,7 +41,7 @@ class Unrecognized(Message):
 
 def members(messages: UnionType | type[Message]) -> tuple[type[Message], ...]:
     """Return the message classes of a union (or of a union of one)."""
-    return get_args(messages) or (messages,)  # type: ignore[return-value]
+    return get_args(messages) or (messages,)
 
 
 def known_among(messages: UnionType | type[Message]) -> Callable[[Any], str]:

@@ -65,7 +65,7 @@ class Topic:
 
     def adapter(self) -> TypeAdapter[Envelope[Any]]:
         """Return the parser of one message value: `adapter.validate_json(value)`."""
-        return TypeAdapter(Envelope[self.parsed])
+        return TypeAdapter(Envelope.__class_getitem__(self.parsed))
 
 
 RESOURCE_EVENTS = Topic(
@@ -77,7 +77,7 @@ RESOURCE_EVENTS = Topic(
     owner="campaign-manager",
     known=resources.ResourceFact,
     parsed=resources.ResourceEvent,
-    about="Outdials, outplans, queues, agents, flows, customers, access keys: whole after a change.",
+    about="Definitions: outdials, outplans, queues, agents, flows ..., whole after a change.",
 )
 CAMPAIGN_EVENTS = Topic(
     name="campaign.events",

@@ -1,0 +1,78 @@
+"""Keys of an outdial's shard, and attempt ids that tell their shard.
+
+Everything of an outdial shares one hash tag: its targets, their attempts, and the gates of the
+campaigns that dial it. An attempt id is a UUID whose first byte is the number of its shard, so
+that whoever hears of an attempt knows where it lives.
+"""
+
+import uuid
+
+from chassis.shards import shard_of
+
+NAMESPACE = "dialing"
+
+
+def outdial_shard(outdial_id: str) -> str:
+    """Return the shard of an outdial and all that is dialed from it."""
+    return shard_of(NAMESPACE, outdial_id)
+
+
+def new_attempt_id(shard: str) -> str:
+    """Return a fresh attempt id of a shard."""
+    number = int(shard.rpartition("-")[2])
+    return str(uuid.UUID(bytes=bytes([number]) + uuid.uuid4().bytes[1:], version=4))
+
+
+def attempt_shard(attempt_id: str) -> str:
+    """Return the shard that an attempt id names."""
+    return f"{NAMESPACE}-{int(attempt_id[:2], 16)}"
+
+
+def target_key(shard: str, target_id: str) -> str:
+    """Record of a target."""
+    return f"{{{shard}}}:target:{target_id}"
+
+
+def attempt_key(attempt_id: str) -> str:
+    """Record of an attempt."""
+    return f"{{{attempt_shard(attempt_id)}}}:attempt:{attempt_id}"
+
+
+def gate_key(shard: str, campaign_id: str) -> str:
+    """Record that says whether and how fast a campaign may dial."""
+    return f"{{{shard}}}:campaign:{campaign_id}:gate"
+
+
+def live_key(shard: str, campaign_id: str) -> str:
+    """Sorted set of a campaign's open attempts, by creation."""
+    return f"{{{shard}}}:campaign:{campaign_id}:live"
+
+
+def rate_key(shard: str, campaign_id: str) -> str:
+    """Sorted set of a campaign's claims in the last second."""
+    return f"{{{shard}}}:campaign:{campaign_id}:rate"
+
+
+def due_key(shard: str, outdial_id: str) -> str:
+    """Sorted set of callable targets by due time in microseconds."""
+    return f"{{{shard}}}:outdial:{outdial_id}:due"
+
+
+def claims_key(shard: str, outdial_id: str) -> str:
+    """Sorted set of claimed targets by the end of their lease in microseconds."""
+    return f"{{{shard}}}:outdial:{outdial_id}:claims"
+
+
+def order_key(shard: str, outdial_id: str) -> str:
+    """Stream of target ids by creation; an entry's id is the creation in microseconds."""
+    return f"{{{shard}}}:outdial:{outdial_id}:order"
+
+
+def clock_key(shard: str, outdial_id: str) -> str:
+    """Record of the last creation instant given to a target of the outdial."""
+    return f"{{{shard}}}:outdial:{outdial_id}:clock"
+
+
+def worker_key(shard: str, worker: str) -> str:
+    """Set of open attempts that a worker answers for."""
+    return f"{{{shard}}}:worker:{worker}:attempts"
