@@ -1,5 +1,6 @@
 """Kafka and Redis for whoever needs them: found, started where possible, and gone afterwards."""
 
+from campaignctl.infrastructure.containers import docker_answers
 from campaignctl.infrastructure.provider import (
     Found,
     Ground,
@@ -13,6 +14,8 @@ from campaignctl.infrastructure.resolver import (
     find_redis,
     infrastructure,
     standing_ground,
+    take_kafka,
+    take_redis,
 )
 
 __all__ = [
@@ -22,8 +25,11 @@ __all__ = [
     "InfrastructureUnavailable",
     "Provider",
     "Unavailable",
+    "docker_answers",
     "find_kafka",
     "find_redis",
     "infrastructure",
     "standing_ground",
+    "take_kafka",
+    "take_redis",
 ]

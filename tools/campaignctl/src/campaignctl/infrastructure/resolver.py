@@ -136,6 +136,26 @@ def find_redis(ground: Ground, wish: str = AUTO) -> Found:
     return find("Redis", REDIS, ground, wish)
 
 
+def take_kafka(ground: Ground, provider: Provider) -> Found:
+    """Return Kafka by exactly this provider, whatever the environment asks for.
+
+    Raises:
+        Unavailable: It cannot be had here.
+        InfrastructureUnavailable: An address is given and does not answer.
+    """
+    return _take("Kafka", KAFKA, ground, provider, f"{provider} was asked for")
+
+
+def take_redis(ground: Ground, provider: Provider) -> Found:
+    """Return Redis by exactly this provider, whatever the environment asks for.
+
+    Raises:
+        Unavailable: It cannot be had here.
+        InfrastructureUnavailable: An address is given and does not answer.
+    """
+    return _take("Redis", REDIS, ground, provider, f"{provider} was asked for")
+
+
 def find(title: str, starts: Mapping[Provider, Start], ground: Ground, wish: str) -> Found:
     """Try the providers in their order until one runs, and announce it.
 
@@ -146,16 +166,20 @@ def find(title: str, starts: Mapping[Provider, Start], ground: Ground, wish: str
     refusals: dict[Provider, str] = {}
     for provider in candidates:
         try:
-            running = starts[provider](ground)
+            return _take(title, starts, ground, provider, _why(provider, demand, refusals))
         except Unavailable as refusal:
             refusals[provider] = str(refusal)
-            continue
-        found = Found(**vars(running), provider=provider, why=_why(provider, demand, refusals))
-        address = without_secrets(found.address) or found.address
-        ground.announce(f"{title}: {provider} ({found.title}, {address}): {found.why}")
-        return found
     whys = "".join(f"\n  {provider}: {why}" for provider, why in refusals.items())
     raise InfrastructureUnavailable(f"{title} cannot be had ({demand or AUTO}):{whys}")
+
+
+def _take(
+    title: str, starts: Mapping[Provider, Start], ground: Ground, provider: Provider, why: str
+) -> Found:
+    found = Found(**vars(starts[provider](ground)), provider=provider, why=why)
+    address = without_secrets(found.address) or found.address
+    ground.announce(f"{title}: {provider} ({found.title}, {address}): {why}")
+    return found
 
 
 def _candidates(title: str, wish: str) -> tuple[list[Provider], str]:

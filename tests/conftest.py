@@ -1,0 +1,126 @@
+"""One Kafka and one Redis for the whole session, started only when a collected test needs them.
+
+Tests share them, so each keeps to names of its own: `unique` makes them.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+from campaignctl.infrastructure import (
+    Found,
+    Ground,
+    InfrastructureUnavailable,
+    find_kafka,
+    find_redis,
+    standing_ground,
+)
+
+
+class Stack:
+    """What the session has found; each part is looked for once, also when that fails."""
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
+        self._at_end = ExitStack()
+        self._ground: Ground | None = None
+        self._found: dict[str, Found | InfrastructureUnavailable] = {}
+
+    @property
+    def ground(self) -> Ground:
+        if self._ground is None:
+            self._ground = self._at_end.enter_context(standing_ground(announce=self._announce))
+        return self._ground
+
+    def kafka(self) -> Found:
+        return self._once("kafka", find_kafka)
+
+    def redis(self) -> Found:
+        return self._once("redis", find_redis)
+
+    def close(self) -> None:
+        self._at_end.close()
+
+    def _once(self, part: str, find: Callable[[Ground], Found]) -> Found:
+        if part not in self._found:
+            try:
+                self._found[part] = find(self.ground)
+            except InfrastructureUnavailable as error:
+                self._found[part] = error
+        found = self._found[part]
+        if isinstance(found, InfrastructureUnavailable):
+            raise found
+        return found
+
+
+STACK = pytest.StashKey[Stack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    config.stash[STACK] = Stack(terminal.write_line if terminal else lambda _: None)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Start what the collected tests need now, so that the head of the report says what it is."""
+    if config.option.collectonly:
+        return []
+    stack, said = config.stash[STACK], []
+    needed = {name for item in items for name in getattr(item, "fixturenames", ())}
+    for fixture, part in (("found_kafka", stack.kafka), ("found_redis", stack.redis)):
+        if fixture in needed:
+            try:
+                part()
+            except InfrastructureUnavailable as error:
+                said.append(str(error))  # the tests that need it fail with it
+    return said
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[STACK].close()
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Stack:
+    return pytestconfig.stash[STACK]
+
+
+@pytest.fixture(scope="session")
+def found_kafka(stack: Stack) -> Found:
+    """The session's Kafka: provider, version, capabilities, and its name at the supervisor."""
+    return stack.kafka()
+
+
+@pytest.fixture(scope="session")
+def found_redis(stack: Stack) -> Found:
+    """The session's Redis: provider, version, capabilities, and its name at the supervisor."""
+    return stack.redis()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(found_kafka: Found) -> str:
+    return found_kafka.address
+
+
+@pytest.fixture(scope="session")
+def redis_url(found_redis: Found) -> str:
+    return found_redis.address
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Makes a name that no other test has: for topics, groups, keys."""
+    return lambda stem: f"{stem}-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(autouse=True)
+def _capabilities(request: pytest.FixtureRequest) -> None:
+    """Skip a test marked `needs_kafka` on a broker that lacks the capability."""
+    needed = {name for marker in request.node.iter_markers("needs_kafka") for name in marker.args}
+    if not needed:
+        return
+    fixture = "each_kafka" if "each_kafka" in request.fixturenames else "found_kafka"
+    kafka: Found = request.getfixturevalue(fixture)
+    if missing := needed - kafka.capabilities:
+        pytest.skip(f"{kafka.title} lacks {', '.join(sorted(missing))}")
