@@ -65,7 +65,8 @@ class Topic:
 
     def adapter(self) -> TypeAdapter[Envelope[Any]]:
         """Return the parser of one message value: `adapter.validate_json(value)`."""
-        return TypeAdapter(Envelope.__class_getitem__(self.parsed))
+        parsed: Any = Envelope.__class_getitem__(self.parsed)
+        return TypeAdapter(parsed)
 
 
 RESOURCE_EVENTS = Topic(

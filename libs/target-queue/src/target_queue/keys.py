@@ -76,3 +76,8 @@ def clock_key(shard: str, outdial_id: str) -> str:
 def worker_key(shard: str, worker: str) -> str:
     """Set of open attempts that a worker answers for."""
     return f"{{{shard}}}:worker:{worker}:attempts"
+
+
+def wake_channel(shard: str) -> str:
+    """Channel that says which outdial of the shard has new work or a changed gate."""
+    return f"{{{shard}}}:wake"

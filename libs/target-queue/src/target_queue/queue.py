@@ -6,7 +6,7 @@ is decided under an older claim is refused by the version check of its commit. T
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +21,7 @@ from contracts.topics import TARGET_EVENTS
 
 from target_queue.gates import Gate, gate_of
 from target_queue.keys import (
+    NAMESPACE,
     claims_key,
     clock_key,
     due_key,
@@ -30,6 +31,7 @@ from target_queue.keys import (
     outdial_shard,
     rate_key,
     target_key,
+    wake_channel,
 )
 from target_queue.packing import instant, microseconds, pack, unpack
 
@@ -255,16 +257,18 @@ class TargetQueue:
         """Open or close the campaign's gate as of a sequence of its events; never backwards."""
         if campaign.outdial_id is None:
             return
-        key = gate_key(outdial_shard(campaign.outdial_id), campaign.campaign_id)
+        shard = outdial_shard(campaign.outdial_id)
+        key = gate_key(shard, campaign.campaign_id)
         body = gate_of(campaign, sequence).model_dump_json().encode()
         while True:
             record = await self._outbox.read(key)
             if record and Gate.model_validate_json(record.body).sequence >= sequence:
                 return
             change = Change(
-                shard=outdial_shard(campaign.outdial_id),
+                shard=shard,
                 operation=f"admit-{sequence}",
                 writes=(Write(key, record.version if record else 0, body),),
+                also=(("PUBLISH", wake_channel(shard), campaign.outdial_id),),
             )
             try:
                 await self._outbox.commit(change)
@@ -309,6 +313,14 @@ class TargetQueue:
             ),
         )
 
+    async def wakes(self) -> AsyncIterator[str]:
+        """Yield the id of each outdial that has new targets or a changed gate, as it happens."""
+        async with self._redis.pubsub() as pubsub:
+            await pubsub.psubscribe(wake_channel("*").replace("{*}", "{" + NAMESPACE + "-*}"))
+            async for heard in pubsub.listen():
+                if heard["type"] == "pmessage":
+                    yield heard["data"].decode()
+
     async def release(self, outdial_id: str, claims: Sequence[Claim] = ()) -> int:
         """Give claims back; without any, those whose lease has ended. Return how many."""
         shard = outdial_shard(outdial_id)
@@ -338,6 +350,7 @@ def _addition(shard: str, operation: str, clock: Record | None, fresh: Sequence[
             customer_id=target.customer_id,
         )
         messages.append(OutMessage.of(TARGET_EVENTS, envelope))
+    also.append(("PUBLISH", wake_channel(shard), outdial_id))
     return Change(
         shard=shard,
         operation=operation,
