@@ -1,0 +1,1 @@
+"""The dialer decides here: no I/O, clock, chance or log."""
