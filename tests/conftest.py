@@ -21,8 +21,9 @@ from campaignctl.infrastructure import (
 class Stack:
     """What the session has found; each part is looked for once, also when that fails."""
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self._announce = announce
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self.announced: list[str] = []
         self._at_end = ExitStack()
         self._ground: Ground | None = None
         self._found: dict[str, Found | InfrastructureUnavailable] = {}
@@ -42,6 +43,12 @@ class Stack:
     def close(self) -> None:
         self._at_end.close()
 
+    def _announce(self, line: str) -> None:
+        self.announced.append(line)
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.write_line(line)
+
     def _once(self, part: str, find: Callable[[Ground], Found]) -> Found:
         if part not in self._found:
             try:
@@ -58,8 +65,7 @@ STACK = pytest.StashKey[Stack]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    config.stash[STACK] = Stack(terminal.write_line if terminal else lambda _: None)
+    config.stash[STACK] = Stack(config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -75,6 +81,16 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
             except InfrastructureUnavailable as error:
                 said.append(str(error))  # the tests that need it fail with it
     return said
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name again what the tests ran on, conformance suites included."""
+    if announced := config.stash[STACK].announced:
+        terminalreporter.section("infrastructure")
+        for line in announced:
+            terminalreporter.write_line(line)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,9 +1,10 @@
 """The process that survives a killed supervisor just long enough to tidy up.
 
 It leads the process group that all children join before they begin, and waits at a pipe whose
-other end only the supervisor holds. Any byte says that all is stopped. The end of the pipe without
-one says that the supervisor died: the group is asked to end, then killed, then the temporary
-folders go. Started by its path with the standard library alone, so that it is up in milliseconds.
+other end only the supervisor holds. Any byte is a farewell: the children are stopped, and what
+they may have left in the group is killed. The end of the pipe without one says that the supervisor
+died: the group is asked to end, then killed, then the temporary folders go. Started by its path,
+with the standard library alone, so that it is up in milliseconds.
 """
 
 import os
@@ -12,26 +13,25 @@ import signal
 import sys
 import time
 
-GRACE_S = 5.0
 
-
-def stand_guard(temporary_folders: list[str]) -> None:
+def stand_guard(grace_s: float, temporary_folders: list[str]) -> None:
     """Wait for the supervisor's farewell or death; after its death, leave nothing behind."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    if sys.stdin.buffer.read():
-        return
+    is_farewell = sys.stdin.buffer.read() != b""
     group = os.getpgrp()
+    if is_farewell:
+        os.killpg(group, signal.SIGKILL)  # itself too, and so the supervisor knows that it is done
     if os.fork():
         os._exit(0)  # the leader must be gone for the group to count as empty
     os.setpgid(0, 0)
-    _end_group(group)
+    _end_group(group, grace_s)
     for folder in temporary_folders:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end_group(group: int) -> None:
-    deadline = time.monotonic() + GRACE_S
+def _end_group(group: int, grace_s: float) -> None:
+    deadline = time.monotonic() + grace_s
     try:
         os.killpg(group, signal.SIGTERM)
         while time.monotonic() < deadline:
@@ -43,4 +43,4 @@ def _end_group(group: int) -> None:
 
 
 if __name__ == "__main__":
-    stand_guard(sys.argv[1:])
+    stand_guard(float(sys.argv[1]), sys.argv[2:])

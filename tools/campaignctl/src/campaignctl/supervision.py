@@ -78,16 +78,20 @@ class Supervisor:
     Args:
         folder: Where the logs go (`folder/logs/NAME.log`). None: a temporary folder, which is
             removed at the end, also after a kill -9 of this process.
+        grace_s: How long a child has between SIGTERM and SIGKILL, in seconds.
         held_open: File descriptors that must stay open until the last child has ended.
     """
 
-    def __init__(self, folder: Path | None = None, *, held_open: Sequence[int] = ()) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, grace_s: float = 10.0, held_open: Sequence[int] = ()
+    ) -> None:
+        self._grace_s = grace_s
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="campaign-engine-"))
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self._children: dict[str, _Child] = {}
         self._guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", guardian.__file__]
+            [sys.executable, "-I", "-S", guardian.__file__, str(grace_s)]
             + ([str(self.folder)] if self._temporary else []),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -171,14 +175,14 @@ class Supervisor:
             raise ChildExited(name, code, child.tail())
         return child.recipe.log.read_bytes()[child.log_start :].decode(errors="replace")
 
-    def stop(self, name: str, grace_s: float = 10.0) -> None:
+    def stop(self, name: str) -> None:
         """End a child: SIGTERM, and SIGKILL when it is still there after the grace period."""
         child = self._children[name]
         child.is_wanted = False
         if child.process.poll() is None:
             child.process.terminate()
             try:
-                child.process.wait(grace_s)
+                child.process.wait(self._grace_s)
             except subprocess.TimeoutExpired:
                 child.process.kill()
         child.process.wait()
