@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -69,7 +70,10 @@ def _is_of(whole: Path, pom: Path) -> bool:
 
 def _download(pom: Path, whole: Path, supervisor: Supervisor, announce: Announce) -> None:
     maven = require_program("mvn", supervisor, announce)
-    part = whole.with_name(f"{whole.name}.part")
+    for leftover in whole.parent.glob(f"{whole.name}.part-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A name of its own: an interrupted Maven may still write to the folder that it was given.
+    part = Path(tempfile.mkdtemp(prefix=f"{whole.name}.part-", dir=whole.parent))
     command = [
         *(maven, "--batch-mode", "--file", str(pom), "dependency:copy-dependencies"),
         f"-DoutputDirectory={part / 'lib'}",
@@ -79,12 +83,13 @@ def _download(pom: Path, whole: Path, supervisor: Supervisor, announce: Announce
         announce(f"  {log.read_bytes().count(b'Downloaded from')} files so far")
 
     for tries_left in reversed(range(DOWNLOAD_TRIES)):
-        shutil.rmtree(part, ignore_errors=True)
         try:
             supervisor.run("maven", command, within_s=600, meanwhile=tell)
             break
         except (ChildExited, ChildNotReady) as error:
+            shutil.rmtree(part / "lib", ignore_errors=True)
             if not tries_left:
+                part.rmdir()
                 raise Unavailable(f"Kafka could not be downloaded: {error}") from error
     shutil.copy(pom, part / "pom.xml")
     shutil.rmtree(whole, ignore_errors=True)
