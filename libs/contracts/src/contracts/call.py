@@ -104,6 +104,7 @@ class CallBridged(AboutAttempt):
 
     type: Literal["call.bridged"] = "call.bridged"
     agent_id: AgentId
+    leg_id: str = ""
 
 
 class CallBridgeFailed(AboutAttempt):
@@ -111,7 +112,7 @@ class CallBridgeFailed(AboutAttempt):
 
     type: Literal["call.bridge_failed"] = "call.bridge_failed"
     agent_id: AgentId
-    why: str
+    leg_id: str = ""
 
 
 class CallUnbridged(AboutAttempt):
@@ -119,6 +120,7 @@ class CallUnbridged(AboutAttempt):
 
     type: Literal["call.unbridged"] = "call.unbridged"
     agent_id: AgentId
+    leg_id: str = ""
 
 
 class CallHungUp(AboutAttempt):

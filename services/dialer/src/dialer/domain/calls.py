@@ -131,6 +131,16 @@ class Call(Value):
     answered_at: datetime | None = None
     leg: Leg | None = None
 
+    @property
+    def attempt_id(self) -> str:
+        """Id of the attempt, and of its channel."""
+        return self.attempt.attempt_id
+
+    @property
+    def campaign_id(self) -> str:
+        """Id of the campaign it is for."""
+        return self.attempt.campaign_id
+
 
 def advance(call: Call, trigger: CallTrigger, at: datetime) -> tuple[Call, Fact]:
     """Return the call after a trigger and what must be told; nothing, if it came late or twice."""

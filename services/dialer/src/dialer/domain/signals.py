@@ -59,6 +59,4 @@ class ChannelEnded:
     was_answered: bool | None
 
 
-CallSignal = (
-    Ringing | Answered | DigitPressed | PlaybackStarted | PlaybackFinished | ChannelEnded
-)
+CallSignal = Ringing | Answered | DigitPressed | PlaybackStarted | PlaybackFinished | ChannelEnded

@@ -1,0 +1,1 @@
+"""What the dialer does: load, decide, commit."""

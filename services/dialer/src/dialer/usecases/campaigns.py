@@ -1,0 +1,258 @@
+"""The campaigns this worker runs: claim what the pace allows, and say when a run is over.
+
+There is no polling of an idle list: a claim that returns nothing says when it is worth asking
+again, and new targets, ended calls, agents and changed gates wake the campaign at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from chassis.errors import TRANSIENT
+from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
+from contracts.call import Attempt
+from contracts.campaign import Campaign, CampaignStatus, EndHandle
+from contracts.dialing import DialingDrained, DialingExhausted
+from contracts.envelope import wrap
+from contracts.topics import DIALING_EVENTS
+from target_queue import Claimed, TargetQueue, Verdict, sequence_of
+from target_queue.keys import outdial_shard
+
+from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
+from dialer.domain.roster import Roster
+from dialer.usecases.attempts import Attempts
+from dialer.usecases.commits import SOURCE
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=15)
+LONGEST_PAUSE_S = 2.0
+GATHER_S = 0.004
+REAP_S = 5.0
+
+
+@dataclass(slots=True)
+class Running:
+    """One campaign this worker runs."""
+
+    campaign: Campaign
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.Task[None] | None = None
+    dialing: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Campaigns:
+    """All campaigns of the partitions this worker has been given."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        queue: TargetQueue,
+        attempts: Attempts,
+        roster: Roster,
+        is_connected: Callable[[], bool],
+    ) -> None:
+        self._outbox = outbox
+        self._queue = queue
+        self._attempts = attempts
+        self._roster = roster
+        self._is_connected = is_connected
+        self._running: dict[str, Running] = {}
+        self._dialing_per_queue: dict[str, set[str]] = {}
+        self._stopped = False
+
+    # ---- what happens to them
+
+    async def follow(self, campaign: Campaign, sequence: int) -> None:
+        """Take note of a campaign as of one of its events."""
+        await self._queue.admit(campaign, sequence)
+        id_ = campaign.campaign_id
+        is_live = campaign.status is not CampaignStatus.STOP and campaign.deleted_at is None
+        if not is_live or campaign.outdial_id is None:
+            self._drop(id_)
+            return
+        running = self._running.get(id_)
+        if running is None:
+            running = self._running[id_] = Running(campaign)
+            running.loop = asyncio.create_task(self._run(running))
+            log.info("campaign taken", campaign_id=id_, status=campaign.status.value)
+        running.campaign = campaign
+        running.wake.set()
+
+    def _drop(self, campaign_id: str) -> None:
+        running = self._running.pop(campaign_id, None)
+        if running and running.loop:
+            running.loop.cancel()
+
+    def drop_all(self) -> None:
+        """Let go of every campaign: the partitions are about to be taken away."""
+        for campaign_id in list(self._running):
+            self._drop(campaign_id)
+
+    async def stop(self) -> None:
+        """Claim nothing more; attempts that have begun go on."""
+        self._stopped = True
+        beginning = {task for running in self._running.values() for task in running.dialing}
+        self.drop_all()
+        if beginning:
+            await asyncio.wait(beginning, timeout=5.0)
+
+    def wake_all(self) -> None:
+        """Ask every campaign to look again: agents or the gateway have changed."""
+        for running in self._running.values():
+            running.wake.set()
+
+    def wake_outdial(self, outdial_id: str) -> None:
+        """Ask the campaigns of an outdial to look again."""
+        for running in self._running.values():
+            if running.campaign.outdial_id == outdial_id:
+                running.wake.set()
+
+    def on_answered(self, attempt: Attempt) -> None:
+        """An attempt no longer dials: the queue's capacity has changed."""
+        if attempt.queue_id:
+            self._dialing_per_queue.get(attempt.queue_id, set()).discard(attempt.target_id)
+            self.wake_all()
+
+    def on_settled(self, attempt: Attempt) -> None:
+        """An attempt has ended: there is room for another."""
+        if attempt.queue_id:
+            self._dialing_per_queue.get(attempt.queue_id, set()).discard(attempt.target_id)
+            self.wake_all()
+        running = self._running.get(attempt.campaign_id)
+        if running:
+            running.wake.set()
+
+    # ---- the loop of one campaign
+
+    async def _run(self, running: Running) -> None:
+        while not self._stopped:
+            try:
+                pause = await self._turn(running)
+            except TRANSIENT as trouble:
+                log.warning("campaign waits", why=str(trouble))
+                pause = 0.5
+            except Exception:
+                log.exception("campaign turn failed", campaign_id=running.campaign.campaign_id)
+                pause = 1.0
+            with suppress(TimeoutError):
+                await asyncio.wait_for(running.wake.wait(), min(pause, LONGEST_PAUSE_S))
+
+    async def _turn(self, running: Running) -> float:
+        """Claim and begin what may be dialed now; return seconds until the next look."""
+        running.wake.clear()
+        campaign = running.campaign
+        count = self._room(campaign)
+        if count <= 0 and campaign.status is CampaignStatus.RUN:
+            return LONGEST_PAUSE_S
+        claimed = await self._queue.claim(campaign, count=count, lease=LEASE)
+        match claimed.verdict:
+            case Verdict.CLAIMED:
+                self._begin(running, claimed)
+                await asyncio.sleep(GATHER_S)
+                return 0.0
+            case Verdict.EMPTY | Verdict.CLOSED:
+                await self._over(campaign, claimed)
+                return LONGEST_PAUSE_S
+            case Verdict.FULL | Verdict.RATE | Verdict.LATER:
+                return claimed.pause.total_seconds() if claimed.pause else LONGEST_PAUSE_S
+
+    def _room(self, campaign: Campaign) -> int:
+        if not self._is_connected() and campaign.status is CampaignStatus.RUN:
+            return 0
+        if campaign.queue_id is None:
+            return LARGEST_CLAIM
+        return min(
+            LARGEST_CLAIM,
+            calls_to_place(
+                available_agents=self._roster.available_agents(campaign.queue_id),
+                dial_ratio_percent=campaign.dial_ratio_percent,
+                waiting=self._roster.waiting(campaign.queue_id),
+                dialing=len(self._dialing_per_queue.get(campaign.queue_id, ())),
+            ),
+        )
+
+    def _begin(self, running: Running, claimed: Claimed) -> None:
+        campaign = running.campaign
+        for claim in claimed.claims:
+            if campaign.queue_id:
+                dialing = self._dialing_per_queue.setdefault(campaign.queue_id, set())
+                dialing.add(claim.target.target_id)
+            task = asyncio.create_task(
+                self._dial(
+                    campaign,
+                    claim.target.target_id,
+                    self._attempts.dial(campaign, claim, claimed.gate_version, claimed.now),
+                )
+            )
+            running.dialing.add(task)
+            task.add_done_callback(running.dialing.discard)
+
+    async def _dial(self, campaign: Campaign, target_id: str, dial: Awaitable[bool]) -> None:
+        is_begun = False
+        try:
+            is_begun = await dial
+        except Exception:
+            log.exception("attempt not begun", target_id=target_id)
+        if campaign.queue_id and not is_begun:
+            self._dialing_per_queue[campaign.queue_id].discard(target_id)
+
+    # ---- the end of a run
+
+    async def _over(self, campaign: Campaign, claimed: Claimed) -> None:
+        if claimed.is_exhausted and campaign.end_handle is EndHandle.STOP:
+            told = DialingExhausted(
+                campaign_id=campaign.campaign_id, run_number=campaign.run_number
+            )
+            await self._tell(campaign, told)
+        elif claimed.is_drained and campaign.status is CampaignStatus.STOPPING:
+            await self._tell(
+                campaign,
+                DialingDrained(campaign_id=campaign.campaign_id, run_number=campaign.run_number),
+            )
+
+    async def _tell(self, campaign: Campaign, fact: DialingExhausted | DialingDrained) -> None:
+        """Say once per run what it has come to."""
+        shard = outdial_shard(campaign.outdial_id or "")
+        key = f"{{{shard}}}:campaign:{campaign.campaign_id}:told"
+        told = f"{fact.run_number} {fact.type}".encode()
+        record = await self._outbox.read(key)
+        if record and record.body == told:
+            return
+        version = record.version if record else 0
+        envelope = wrap(
+            fact,
+            source=SOURCE,
+            subject=campaign.campaign_id,
+            sequence=sequence_of(version + 1),
+            at=datetime.now(UTC),
+            customer_id=campaign.customer_id,
+        )
+        change = Change(
+            shard=shard,
+            operation=fact.type,
+            writes=(Write(key, version, told),),
+            messages=(OutMessage.of(DIALING_EVENTS, envelope),),
+        )
+        with suppress(StaleWrite):
+            await self._outbox.commit(change)
+            log.info("run is over", campaign_id=campaign.campaign_id, fact=fact.type)
+
+    async def reap(self) -> None:
+        """Give back claims whose lease has ended, so that a dead worker holds nothing."""
+        while True:
+            outdials = {
+                running.campaign.outdial_id
+                for running in self._running.values()
+                if running.campaign.outdial_id
+            }
+            for outdial_id in outdials:
+                given = await self._queue.release(outdial_id)
+                if given:
+                    log.info("expired claims given back", outdial_id=outdial_id, count=given)
+                    self.wake_outdial(outdial_id)
+            await asyncio.sleep(REAP_S)
