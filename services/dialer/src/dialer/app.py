@@ -1,9 +1,10 @@
 """The dialer, put together from top to bottom."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
-import structlog
 from chassis.lifecycle import Parts, Service
+from chassis.probes import Readiness
 from fastapi import FastAPI
 from target_queue import TargetQueue
 
@@ -15,8 +16,6 @@ from dialer.usecases.attempts import Attempts
 from dialer.usecases.campaigns import Campaigns
 from dialer.usecases.commands import Commands
 from dialer.usecases.recovery import Recovery
-
-log = structlog.get_logger()
 
 
 def build(settings: Settings) -> Service:
@@ -31,56 +30,37 @@ def build(settings: Settings) -> Service:
 
 
 def _wire(settings: Settings, parts: Parts) -> None:
-    connected = asyncio.Event()
-    parts.readiness.set("gateway", False, "not connected yet")
-
-    def on_connection(is_up: bool) -> None:
-        parts.readiness.set("gateway", is_up, "" if is_up else "the gateway is away")
-        if is_up:
-            connected.set()
-            campaigns.wake_all()
-
+    queue = TargetQueue(parts.outbox)
+    roster = Roster()
+    attempts = Attempts(outbox=parts.outbox, queue=queue, worker=settings.worker)
+    link = Link(parts.readiness)
     gateway = AriGateway(
         url=settings.ari_url,
         username=settings.ari_username,
         password=settings.ari_password.get_secret_value(),
         application=settings.worker,
         call_records=settings.call_records,
-        on_signal=lambda signal: attempts.hear(signal),
-        on_connection=on_connection,
-    )
-    queue = TargetQueue(parts.outbox)
-    roster = Roster()
-    attempts = Attempts(
-        outbox=parts.outbox,
-        queue=queue,
-        gateway=gateway,
-        worker=settings.worker,
-        on_settled=lambda attempt: campaigns.on_settled(attempt),
-        on_answered=lambda attempt: campaigns.on_answered(attempt),
+        on_signal=attempts.hear,
+        on_connection=link.changed,
     )
     campaigns = Campaigns(
-        outbox=parts.outbox,
-        queue=queue,
-        attempts=attempts,
-        roster=roster,
-        is_connected=lambda: gateway.is_connected,
+        outbox=parts.outbox, queue=queue, attempts=attempts, roster=roster, is_connected=link.is_up
     )
     recovery = Recovery(
         outbox=parts.outbox, attempts=attempts, gateway=gateway, worker=settings.worker
     )
-    attempts.recover_with(recovery.recover)
-    commands = Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway)
+    attempts.attach(gateway=gateway, listener=campaigns, recover=recovery.recover)
 
     subscribe_campaigns(parts, campaigns)
-    subscribe_calls(parts, commands, attempts)
+    subscribe_calls(
+        parts, Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway), attempts
+    )
     follow_roster(parts, roster, campaigns)
 
     async def reconcile() -> None:
         """After each (re)connection, look up what was open while nobody listened."""
-        while True:
-            await connected.wait()
-            connected.clear()
+        async for _ in link.ups():
+            campaigns.wake_all()
             await recovery.reconcile()
 
     async def wake() -> None:
@@ -90,3 +70,31 @@ def _wire(settings: Settings, parts: Parts) -> None:
     parts.on_start.append(recovery.take_up)
     parts.loops += [gateway.run, reconcile, wake, recovery.watch, campaigns.reap]
     parts.on_stop.append(campaigns.stop)
+
+
+class Link:
+    """Whether the gateway's events reach us; each return of the connection is told."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._is_up = False
+        self._came_up = asyncio.Event()
+        readiness.set("gateway", False, "not connected yet")
+
+    def is_up(self) -> bool:
+        """Whether calls may be placed."""
+        return self._is_up
+
+    def changed(self, is_up: bool) -> None:
+        """Take note of a change."""
+        self._is_up = is_up
+        self._readiness.set("gateway", is_up, "" if is_up else "the gateway is away")
+        if is_up:
+            self._came_up.set()
+
+    async def ups(self) -> AsyncIterator[None]:
+        """Yield each time the connection has come up."""
+        while True:
+            await self._came_up.wait()
+            self._came_up.clear()
+            yield

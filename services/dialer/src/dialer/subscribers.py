@@ -77,6 +77,8 @@ def follow_roster(parts: Parts, roster: Roster, campaigns: Campaigns) -> Followe
                 roster.queues[queue.id] = queue
             case QueueLoadChanged() as load:
                 roster.loads[load.queue_id] = load
+            case _:
+                return
         campaigns.wake_all()
 
     return follow(

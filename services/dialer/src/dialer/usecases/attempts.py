@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import structlog
 from chassis.errors import persist
@@ -54,32 +55,42 @@ class Live:
     last_command: int = -1
 
 
+class Listener(Protocol):
+    """Whoever must know at once that capacity has changed."""
+
+    def on_answered(self, attempt: Attempt) -> None: ...
+
+    def on_settled(self, attempt: Attempt) -> None: ...
+
+
 class Attempts:
     """All attempts this worker answers for."""
 
-    def __init__(
-        self,
-        *,
-        outbox: Outbox,
-        queue: TargetQueue,
-        gateway: Gateway,
-        worker: str,
-        on_settled: Callable[[Attempt], None],
-        on_answered: Callable[[Attempt], None],
-    ) -> None:
+    def __init__(self, *, outbox: Outbox, queue: TargetQueue, worker: str) -> None:
         self._outbox = outbox
         self._queue = queue
-        self._gateway = gateway
         self._worker = worker
-        self._on_settled = on_settled
-        self._on_answered = on_answered
-        self._recover: Callable[[Live], Awaitable[None]] | None = None
+        self._gateway: Gateway
+        self._listener: Listener
+        self._recover: Callable[[Live], Awaitable[None]]
         self.live: dict[str, Live] = {}
         self.legs: dict[str, str] = {}
 
-    def recover_with(self, recover: Callable[[Live], Awaitable[None]]) -> None:
-        """Say who finds out what became of an origination that was not answered."""
-        self._recover = recover
+    def attach(
+        self,
+        *,
+        gateway: Gateway,
+        listener: Listener,
+        recover: Callable[[Live], Awaitable[None]],
+    ) -> None:
+        """Name the neighbours, once, before anything is dialed.
+
+        Args:
+            gateway: Places the calls; its signals come in by `hear`.
+            listener: Told when an attempt is answered or has ended.
+            recover: Finds out what became of an origination that was not answered.
+        """
+        self._gateway, self._listener, self._recover = gateway, listener, recover
 
     # ---- begin
 
@@ -174,8 +185,7 @@ class Attempts:
             await self.withdraw(live)
         except OriginationUnknown:
             log.warning("origination not answered", attempt_id=attempt.attempt_id)
-            if self._recover:
-                await self._recover(live)
+            await self._recover(live)
 
     # ---- follow
 
@@ -230,7 +240,7 @@ class Attempts:
             if decided.call.status is CallStatus.UP and not was_up:
                 longest = LONGEST_CALL.total_seconds() + 5.0
                 live.overdue_at = asyncio.get_running_loop().time() + longest
-                self._on_answered(live.held.attempt)
+                self._listener.on_answered(live.held.attempt)
 
     async def _carry_out(self, effect: Effect, live: Live) -> None:
         call = live.held.call
@@ -316,7 +326,7 @@ class Attempts:
         self.live.pop(call.attempt_id, None)
         if call.leg:
             self.legs.pop(call.leg.leg_id, None)
-        self._on_settled(call.attempt)
+        self._listener.on_settled(call.attempt)
 
     async def reload(self, live: Live) -> bool:
         """Read an attempt and its target again; forget it if someone else has ended it."""
