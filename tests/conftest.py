@@ -14,6 +14,7 @@ from campaignctl.infrastructure import (
     InfrastructureUnavailable,
     find_kafka,
     find_redis,
+    require_program,
     standing_ground,
 )
 
@@ -31,7 +32,7 @@ class Stack:
     @property
     def ground(self) -> Ground:
         if self._ground is None:
-            self._ground = self._at_end.enter_context(standing_ground(announce=self._announce))
+            self._ground = self._at_end.enter_context(standing_ground(announce=self.announce))
         return self._ground
 
     def kafka(self) -> Found:
@@ -43,7 +44,7 @@ class Stack:
     def close(self) -> None:
         self._at_end.close()
 
-    def _announce(self, line: str) -> None:
+    def announce(self, line: str) -> None:
         self.announced.append(line)
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
@@ -122,6 +123,12 @@ def kafka_bootstrap(found_kafka: Found) -> str:
 @pytest.fixture(scope="session")
 def redis_url(found_redis: Found) -> str:
     return found_redis.address
+
+
+@pytest.fixture(scope="session")
+def espeak_ng(stack: Stack) -> str:
+    """The path of the speech program, installed first where it is missing."""
+    return require_program("espeak-ng", stack.ground.supervisor, stack.announce)
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_an_address_that_accepts_and_never_answers_costs_two_seconds(
 def test_a_data_folder_is_used_by_one_run_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("campaignctl.infrastructure.resolver.LOCK_LIMIT_S", 0.1)
+    monkeypatch.setattr("campaignctl.infrastructure.ground.LOCK_LIMIT_S", 0.1)
     with (
         standing_ground(announce=silent, data_folder=tmp_path),
         pytest.raises(InfrastructureUnavailable, match="another run uses"),

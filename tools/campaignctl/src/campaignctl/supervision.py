@@ -12,64 +12,16 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from campaignctl import guardian
+from campaignctl.child import POLL_S, Child, ChildExited, ChildNotReady, Recipe
 
-POLL_S = 0.02
-TAIL_LINES = 20
+TELL_EVERY_S = 2.0
 
-
-class ChildExited(Exception):
-    """A child process ended though nobody had asked it to."""
-
-    def __init__(self, name: str, code: int, tail: str) -> None:
-        """Keep the exit code (negative: the signal that killed it) and the last lines it wrote."""
-        ending = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
-        super().__init__(f"{name} {ending}; the end of its log:\n{tail or '(it wrote nothing)'}")
-        self.name, self.code, self.tail = name, code, tail
-
-
-class ChildNotReady(Exception):
-    """A child process runs but was not ready in time."""
-
-    def __init__(self, name: str, within_s: float, tail: str) -> None:
-        """Keep the last lines that the child wrote."""
-        super().__init__(
-            f"{name} was not ready within {within_s:g} s; the end of its log:\n"
-            f"{tail or '(it wrote nothing)'}"
-        )
-        self.name, self.tail = name, tail
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a child is started, so that it can be started again in the same way."""
-
-    name: str
-    command: tuple[str, ...]
-    env: Mapping[str, str]
-    ready: Callable[[], bool] | None
-    within_s: float
-    log: Path
-
-
-@dataclass
-class _Child:
-    recipe: Recipe
-    process: subprocess.Popen[bytes]
-    log_start: int
-    is_wanted: bool = True
-
-    def tail(self) -> str:
-        """Return the last lines of this run's log."""
-        with self.recipe.log.open("rb") as log:
-            log.seek(self.log_start)
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-TAIL_LINES:])
+__all__ = ["ChildExited", "ChildNotReady", "Supervisor"]
 
 
 class Supervisor:
@@ -89,7 +41,7 @@ class Supervisor:
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="campaign-engine-"))
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", "-S", guardian.__file__, str(grace_s)]
             + ([str(self.folder)] if self._temporary else []),
@@ -161,38 +113,28 @@ class Supervisor:
             ChildNotReady: It had not ended in time; it has been killed.
         """
         self.start(name, command, env=env)
-        child, began, told = self._children[name], time.monotonic(), time.monotonic()
-        while (code := child.process.poll()) is None:
+        child, began = self._children[name], time.monotonic()
+        told = began
+        while child.process.poll() is None:
             if time.monotonic() - began > within_s:
-                self.kill(name)
+                child.kill()
                 raise ChildNotReady(name, within_s, child.tail())
-            if meanwhile is not None and time.monotonic() - told >= 2:
+            if meanwhile is not None and time.monotonic() - told >= TELL_EVERY_S:
                 told = time.monotonic()
                 meanwhile(child.recipe.log)
             time.sleep(POLL_S)
         child.is_wanted = False
-        if code:
+        if code := child.process.returncode:
             raise ChildExited(name, code, child.tail())
-        return child.recipe.log.read_bytes()[child.log_start :].decode(errors="replace")
+        return child.said()
 
     def stop(self, name: str) -> None:
         """End a child: SIGTERM, and SIGKILL when it is still there after the grace period."""
-        child = self._children[name]
-        child.is_wanted = False
-        if child.process.poll() is None:
-            child.process.terminate()
-            try:
-                child.process.wait(self._grace_s)
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-        child.process.wait()
+        self._children[name].stop(self._grace_s)
 
     def kill(self, name: str) -> None:
         """End a child by SIGKILL, as a crash would."""
-        child = self._children[name]
-        child.is_wanted = False
-        child.process.kill()
-        child.process.wait()
+        self._children[name].kill()
 
     def restart(self, name: str) -> None:
         """Start a child again as it was started first; stop it before, if it runs.
@@ -237,31 +179,7 @@ class Supervisor:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self, recipe: Recipe) -> None:
-        with recipe.log.open("ab") as log:
-            child = _Child(
-                recipe,
-                subprocess.Popen(
-                    recipe.command,
-                    env={**environ, **recipe.env},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    process_group=self._guardian.pid,
-                ),
-                log_start=log.tell(),
-            )
+        child = Child(recipe, self._guardian.pid)
         self._children.pop(recipe.name, None)  # its place in the order of stopping is the newest
         self._children[recipe.name] = child
-        self._await_ready(child)
-
-    def _await_ready(self, child: _Child) -> None:
-        recipe = child.recipe
-        deadline = time.monotonic() + recipe.within_s
-        while recipe.ready is not None and not recipe.ready():
-            if (code := child.process.poll()) is not None:
-                child.is_wanted = False
-                raise ChildExited(recipe.name, code, child.tail())
-            if time.monotonic() > deadline:
-                self.kill(recipe.name)
-                raise ChildNotReady(recipe.name, recipe.within_s, child.tail())
-            time.sleep(POLL_S)
+        child.await_ready()

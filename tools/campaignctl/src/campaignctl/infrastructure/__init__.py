@@ -1,6 +1,8 @@
 """Kafka and Redis for whoever needs them: found, started where possible, and gone afterwards."""
 
 from campaignctl.infrastructure.containers import docker_answers
+from campaignctl.infrastructure.ground import standing_ground
+from campaignctl.infrastructure.programs import require_program
 from campaignctl.infrastructure.provider import (
     Found,
     Ground,
@@ -13,7 +15,6 @@ from campaignctl.infrastructure.resolver import (
     find_kafka,
     find_redis,
     infrastructure,
-    standing_ground,
     take_kafka,
     take_redis,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "find_kafka",
     "find_redis",
     "infrastructure",
+    "require_program",
     "standing_ground",
     "take_kafka",
     "take_redis",

@@ -5,11 +5,8 @@ it is an error; so is an address that was given and does not answer. `TEST_STACK
 for both; `STACK_REQUIRED` says how real it must be at least.
 """
 
-import fcntl
-import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import environ
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 from campaignctl.infrastructure.containers import start_kafka_container, start_redis_container
 from campaignctl.infrastructure.embedded_kafka import start_embedded_kafka
 from campaignctl.infrastructure.given import take_given_kafka, take_given_redis
+from campaignctl.infrastructure.ground import print_line, standing_ground
 from campaignctl.infrastructure.kafka_native import start_native_kafka
 from campaignctl.infrastructure.probes import without_secrets
 from campaignctl.infrastructure.provider import (
@@ -32,7 +30,6 @@ from campaignctl.infrastructure.redis_server import start_embedded_redis, start_
 from campaignctl.supervision import Supervisor
 
 AUTO = "auto"
-LOCK_LIMIT_S = 15.0
 
 KAFKA: dict[Provider, Start] = {
     Provider.ENV: take_given_kafka,
@@ -70,12 +67,6 @@ class Infrastructure:
         return self.redis.address
 
 
-def print_line(line: str) -> None:
-    """Write a line to the standard output, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 @contextmanager
 def infrastructure(
     *,
@@ -101,21 +92,6 @@ def infrastructure(
             redis=find_redis(ground, redis),
             supervisor=ground.supervisor,
         )
-
-
-@contextmanager
-def standing_ground(
-    *, announce: Announce = print_line, data_folder: Path | None = None
-) -> Iterator[Ground]:
-    """Have what `find_kafka` and `find_redis` need; all that they start ends with the block.
-
-    Raises:
-        InfrastructureUnavailable: Another run uses the data folder.
-    """
-    with ExitStack() as at_end:
-        held = [at_end.enter_context(_exclusive(data_folder))] if data_folder else []
-        supervisor = at_end.enter_context(Supervisor(data_folder, held_open=held))
-        yield Ground(supervisor, announce, at_end, must_keep=data_folder is not None)
 
 
 def find_kafka(ground: Ground, wish: str = AUTO) -> Found:
@@ -210,20 +186,3 @@ def _why(provider: Provider, demand: str, refusals: Mapping[Provider, str]) -> s
         return "its address is given"
     passed_over = [why for passed, why in refusals.items() if passed is not Provider.ENV]
     return "; ".join(passed_over) or demand or "the first choice"
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[int]:
-    """Hold a data folder; the guardian of an earlier run may hold it for a moment yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + LOCK_LIMIT_S
-    with (folder / ".lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise InfrastructureUnavailable(f"another run uses {folder}") from error
-                time.sleep(0.1)
-        yield lock.fileno()
