@@ -45,6 +45,8 @@ QUICK: dict[str, str] = {
     "log.index.size.max.bytes": "1048576",
     # A broker is let in by its second heartbeat, which is most of the waiting at the start.
     "broker.heartbeat.interval.ms": "500",
+    # A killed broker may come back when the session of its earlier life has ended.
+    "broker.session.timeout.ms": "3000",
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
