@@ -119,7 +119,7 @@ def test_a_call_is_answered_once_and_ends_once_in_whatever_order_signals_come(
     signals: list[CallSignal],
 ) -> None:
     call = a_call()
-    told = []
+    told: list[object] = []
     for signal in signals:
         decision = decide(call, signal, lambda: SCRIPT)
         call = decision.call

@@ -64,7 +64,7 @@ def wrap(
         correlation_id: The story it belongs to; the subject when left out.
         cause: Id of the message that caused it, if any.
     """
-    return Envelope.model_construct(
+    return Envelope(
         id=f"{source}/{subject}/{sequence}",
         source=source,
         type=body.type,

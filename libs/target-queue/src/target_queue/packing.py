@@ -65,7 +65,7 @@ def _pack_destination(destination: Destination) -> list[Any]:
 def unpack(target_id: str, outdial_id: str, body: bytes) -> Target:
     """Return the target of a record's body."""
     packed = json.loads(body)
-    return Target.model_construct(
+    return Target(
         target_id=target_id,
         outdial_id=outdial_id,
         customer_id=packed["u"],
@@ -84,7 +84,7 @@ def unpack(target_id: str, outdial_id: str, body: bytes) -> Target:
 
 def _unpack_destination(row: list[Any]) -> Destination:
     target_name, name, detail = row[4:] or ("", "", "")
-    return Destination.model_construct(
+    return Destination(
         slot=row[0],
         kind=row[1],
         address=row[2],

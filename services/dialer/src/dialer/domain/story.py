@@ -105,15 +105,13 @@ def _told(call: Call, trigger: CallTrigger, at: datetime, tell: Telling) -> Deci
 
 
 def _ringing(call: Call, at: datetime) -> CallFact:
-    return CallRinging.model_construct(
-        attempt_id=call.attempt_id, campaign_id=call.campaign_id, at=at
-    )
+    return CallRinging(attempt_id=call.attempt_id, campaign_id=call.campaign_id, at=at)
 
 
 def _answered(script: Callable[[], Script]) -> Telling:
     def tell(call: Call, at: datetime) -> CallFact:
         said = script()
-        return CallAnswered.model_construct(
+        return CallAnswered(
             attempt_id=call.attempt_id,
             campaign_id=call.campaign_id,
             at=at,
@@ -131,7 +129,7 @@ def _digit(digit: str) -> Telling:
 
 
 def _played(signal: PlaybackFinished) -> Telling:
-    return lambda call, at: CallPlaybackFinished.model_construct(
+    return lambda call, at: CallPlaybackFinished(
         attempt_id=call.attempt_id,
         campaign_id=call.campaign_id,
         at=at,
@@ -148,7 +146,7 @@ def _ended(call: Call, signal: ChannelEnded) -> Decision:
     outcome = outcome_of(
         hangup_cause=signal.cause, tech_cause=signal.tech_cause, was_answered=was_answered
     )
-    told = CallHungUp.model_construct(
+    told = CallHungUp(
         attempt_id=call.attempt_id,
         campaign_id=call.campaign_id,
         at=signal.at,

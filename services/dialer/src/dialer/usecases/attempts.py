@@ -108,7 +108,7 @@ class Attempts:
             change = giving_up(shard, target, claim.fence, claim.target.outdial_id, at)
             await self._commit_or_release(change, claim)
             return False
-        attempt = Attempt.model_construct(
+        attempt = Attempt(
             attempt_id=new_attempt_id(shard),
             customer_id=campaign.customer_id,
             campaign_id=campaign.campaign_id,
@@ -127,7 +127,7 @@ class Attempts:
             created_at=at,
         )
         target = retries.begin(claim.target, destination, at)
-        held = Held(Call.model_construct(attempt=attempt), 1, target, claim.fence + 1)
+        held = Held(Call(attempt=attempt), 1, target, claim.fence + 1)
         live = Live(held, campaign)
         script = script_of(campaign, attempt, target) if attempt.is_flow_only else None
         committed = datetime.now(UTC)

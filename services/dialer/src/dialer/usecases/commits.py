@@ -68,7 +68,7 @@ def _message(
 def _target_message(attempt: Attempt, target: Target, version: int, at: datetime) -> OutMessage:
     return _message(
         TARGET_EVENTS,
-        TargetChanged.model_construct(target=target),
+        TargetChanged(target=target),
         attempt,
         subject=target.target_id,
         sequence=sequence_of(version),
@@ -87,7 +87,7 @@ def intent(held: Held, campaign: Campaign, gate_version: int, script: Script | N
     messages = [
         _message(
             CALL_EVENTS,
-            CallDialing.model_construct(attempt=attempt),
+            CallDialing(attempt=attempt),
             attempt,
             subject=attempt.attempt_id,
             sequence=sequence_of(held.version),
@@ -173,7 +173,7 @@ def settlement(
     """Return the change that ends an attempt and says what becomes of its target."""
     attempt = held.attempt
     shard = attempt_shard(attempt.attempt_id)
-    settled = CallSettled.model_construct(
+    settled = CallSettled(
         attempt_id=attempt.attempt_id,
         campaign_id=attempt.campaign_id,
         at=at,
