@@ -1,0 +1,36 @@
+"""`campaignctl`: up, demo, watch."""
+
+import signal
+import sys
+
+import typer
+from rich.markup import escape
+
+from campaignctl.errors import CannotGoOn
+from campaignctl.infrastructure import InfrastructureUnavailable
+from campaignctl.screen import a_console
+from campaignctl.supervision import ChildExited, ChildNotReady
+from campaignctl.up import up
+
+EXPECTED = (CannotGoOn, ChildExited, ChildNotReady, InfrastructureUnavailable)
+
+app = typer.Typer(
+    name="campaignctl",
+    help="Run the campaign engine on this machine, and see what it does.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+
+
+def main() -> None:
+    """Run the command line; what the user can do something about is told without a traceback."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        app()
+    except EXPECTED as error:
+        a_console(to_stderr=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)
