@@ -24,7 +24,16 @@ class GatewayUnavailable(Exception):
 
 
 class ChannelGone(Exception):
-    """The channel does not exist any more."""
+    """The channel does not exist any more, or cannot be commanded any more, or not yet."""
+
+
+class CommandRefused(Exception):
+    """The gateway will not do it, and would not if it were asked again."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(f"{status}: {why}")
+        self.status = status
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +77,41 @@ class Sighting:
 
 
 class Gateway(Protocol):
-    """The telephone network, as the dialer commands it."""
+    """The telephone network, as the dialer commands it.
 
-    async def originate(self, origination: Origination) -> None: ...
+    Each command raises GatewayUnavailable without a connection. All but `originate` also do so
+    when no answer was heard: they may be repeated. What cannot be done at all is CommandRefused.
+    """
 
-    async def play(self, channel_id: str, media: str, playback_id: str) -> None: ...
+    async def originate(self, origination: Origination) -> None:
+        """Have a channel call an address.
 
-    async def stop_playback(self, playback_id: str) -> None: ...
+        A channel of this id that lives already is the same call: no error.
 
-    async def connect(self, bridge_id: str, channel_ids: tuple[str, ...]) -> None: ...
+        Raises:
+            OriginationRefused: Nothing was dialed.
+            OriginationUnknown: It may or may not have been dialed: look it up.
+        """
 
-    async def hang_up(self, channel_id: str, cause: int = 16) -> None: ...
+    async def play(self, channel_id: str, media: str, playback_id: str) -> None:
+        """Play media on an answered channel, after what plays there already.
 
-    async def lookup(self, channel_id: str) -> Sighting: ...
+        Raises:
+            ChannelGone: There is no such channel, or it is not answered.
+        """
+
+    async def stop_playback(self, playback_id: str) -> None:
+        """End a playback; one that has ended is no error."""
+
+    async def connect(self, bridge_id: str, channel_ids: tuple[str, ...]) -> None:
+        """Let answered channels hear each other; the bridge is made if it is not there.
+
+        Raises:
+            ChannelGone: One of them does not exist, or is not answered.
+        """
+
+    async def hang_up(self, channel_id: str, cause: int = 16) -> None:
+        """End a channel with a Q.850 cause; one that is gone is no error."""
+
+    async def lookup(self, channel_id: str) -> Sighting:
+        """Find out what the gateway knows of a channel; signals of a live one come from now on."""
