@@ -28,6 +28,7 @@ from dialer.domain.signals import CallSignal, ChannelEnded
 from dialer.domain.story import Connect, Decision, Effect, HangUp, decide
 from dialer.ports import (
     ChannelGone,
+    CommandRefused,
     Gateway,
     GatewayUnavailable,
     Origination,
@@ -252,7 +253,7 @@ class Attempts:
                     await self._gateway.connect(
                         f"{call.attempt_id}-bridge", (call.attempt_id, leg_id)
                     )
-        except (ChannelGone, GatewayUnavailable) as gone:
+        except (ChannelGone, CommandRefused, GatewayUnavailable) as gone:
             log.info("effect came too late", attempt_id=call.attempt_id, why=str(gone))
 
     # ---- settle

@@ -1,6 +1,6 @@
 """What a flow asks of its call, carried out at the gateway."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from chassis.errors import Transient
@@ -9,8 +9,10 @@ from contracts.call import CallBridge, CallHangUp, CallPlay, CallStopPlayback
 from contracts.envelope import Envelope
 
 from dialer.domain.calls import CallStatus, Leg
+from dialer.domain.signals import PlaybackFinished
 from dialer.ports import (
     ChannelGone,
+    CommandRefused,
     Gateway,
     GatewayUnavailable,
     Origination,
@@ -46,12 +48,24 @@ class Commands:
             live.last_command = envelope.sequence
         try:
             await self._do(envelope.body)
+        except CommandRefused as refusal:
+            log.warning("command refused", type=envelope.type, why=str(refusal))
+            self._tell_failure(envelope.body)
         except ChannelGone:
             log.debug("command for a call that is gone", attempt_id=envelope.body.attempt_id)
         except GatewayUnavailable as away:
             if live is not None:
                 live.last_command = envelope.sequence - 1
             raise Transient("the gateway is away") from away
+
+    def _tell_failure(self, command: Command) -> None:
+        """A prompt that cannot be played has ended: the flow must not wait for it."""
+        if isinstance(command, CallPlay):
+            self._attempts.hear(
+                PlaybackFinished(
+                    command.attempt_id, datetime.now(UTC), command.playback_id, is_failed=True
+                )
+            )
 
     async def _do(self, command: Command) -> None:
         match command:

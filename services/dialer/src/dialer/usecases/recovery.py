@@ -16,7 +16,7 @@ from target_queue.keys import NAMESPACE, worker_key
 
 from dialer.domain.calls import CallStatus
 from dialer.domain.signals import Answered, Ringing
-from dialer.ports import ChannelGone, Fate, Gateway, GatewayUnavailable, Sighting
+from dialer.ports import ChannelGone, CommandRefused, Fate, Gateway, GatewayUnavailable, Sighting
 from dialer.usecases.attempts import Attempts, Live, ended_now
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Recovery:
         attempt_id = live.held.call.attempt_id
         try:
             sighting = await self._gateway.lookup(attempt_id)
-        except GatewayUnavailable:
+        except (GatewayUnavailable, CommandRefused):
             return  # looked up again when the connection is back
         log.info("attempt looked up", attempt_id=attempt_id, fate=sighting.fate.value)
         match sighting.fate:
@@ -125,7 +125,7 @@ class Recovery:
                 await self._gateway.hang_up(attempt_id, cause=NO_ANSWER_CAUSE)
             else:
                 await self.recover(live)
-        except (GatewayUnavailable, ChannelGone, Transient):
+        except (GatewayUnavailable, ChannelGone, CommandRefused, Transient):
             log.info("overdue call looked up later", attempt_id=attempt_id)
 
 
