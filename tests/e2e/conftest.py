@@ -1,0 +1,13 @@
+"""One engine for the end-to-end tests: four processes on a Kafka and a Redis of their own."""
+
+from collections.abc import Iterator
+
+import pytest
+from campaignctl.stack import Stack, StackOptions, running_stack
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Stack]:
+    """A running engine whose carrier lives twice as fast as a real one."""
+    with running_stack(StackOptions(speed=2)) as stack:
+        yield stack
