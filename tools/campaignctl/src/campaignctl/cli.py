@@ -6,11 +6,13 @@ import sys
 import typer
 from rich.markup import escape
 
+from campaignctl.demo import demo
 from campaignctl.errors import CannotGoOn
 from campaignctl.infrastructure import InfrastructureUnavailable
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
 from campaignctl.up import up
+from campaignctl.watch import watch
 
 EXPECTED = (CannotGoOn, ChildExited, ChildNotReady, InfrastructureUnavailable)
 
@@ -23,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(up)
+app.command()(demo)
+app.command()(watch)
 
 
 def main() -> None:
