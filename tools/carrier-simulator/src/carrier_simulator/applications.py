@@ -5,11 +5,11 @@ same name silently takes over from the first, which is told so once.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from carrier_simulator import wire
 from carrier_simulator.behaviours import Delivery
 
 Send = Callable[[str], None]
@@ -64,12 +64,12 @@ class Applications:
         """Return an event as text, stamped with the present instant."""
         event = {
             "type": type_,
-            "timestamp": instant(datetime.now(UTC)),
+            "timestamp": wire.instant(datetime.now(UTC)),
             **content,
             "asterisk_id": self._asterisk_id,
             "application": name,
         }
-        return json.dumps(event, separators=(",", ":"))
+        return wire.encode(event)
 
     def send(self, name: str, event: str) -> None:
         """Send an encoded event to whoever listens at this moment."""
@@ -114,8 +114,3 @@ class Courier:
         if self._held is not None:
             (name, event), self._held = self._held, None
             self._applications.send(name, event)
-
-
-def instant(at: datetime) -> str:
-    """Return an instant as ARI writes it: milliseconds, offset without a colon."""
-    return at.isoformat(timespec="milliseconds")[:-6] + "+0000"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from carrier_simulator.applications import Applications, Courier, instant
+from carrier_simulator.applications import Applications, Courier
 from carrier_simulator.behaviours import ANSWER, Behaviour, Delivery, Timing
 from carrier_simulator.causes import (
     ABSOLUTE_TIMEOUT,
@@ -24,6 +24,7 @@ from carrier_simulator.causes import (
     UNRESOLVABLE,
     Ending,
 )
+from carrier_simulator.wire import instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,15 @@ request is answered and before anything rings. Originations that arrive together
 import asyncio
 import csv
 import io
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+
+from carrier_simulator.wire import encode
+
+LINGER_S = 0.005
+"""How long an origination waits for others to share its fsync, when they follow closely."""
 
 
 class Journal:
@@ -22,6 +26,7 @@ class Journal:
         self._lines: list[bytes] = []
         self._synced: asyncio.Future[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._flushed_at = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def append(self, entry: dict[str, object]) -> None:
@@ -30,7 +35,7 @@ class Journal:
         Raises:
             OSError: It could not be written; the journal is as it was.
         """
-        self._lines.append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        self._lines.append(encode(entry).encode() + b"\n")
         if self._synced is None:
             self._synced = asyncio.get_running_loop().create_future()
         synced = self._synced
@@ -48,6 +53,8 @@ class Journal:
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
         while self._synced is not None:
+            if loop.time() - self._flushed_at < LINGER_S:  # busy: let more come along
+                await asyncio.sleep(LINGER_S)
             lines, synced = self._lines, self._synced
             self._lines, self._synced = [], None
             try:
@@ -56,6 +63,7 @@ class Journal:
                 synced.set_exception(error)
             else:
                 synced.set_result(None)
+            self._flushed_at = loop.time()
         self._flushing = None
 
     def _write(self, lines: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from carrier_simulator.channel import Order
 from carrier_simulator.network import Network, Refused
+from carrier_simulator.wire import encode
 
 ENDPOINT = re.compile(
     r"PJSIP/(?:(?P<number>[^@/]+)@trunk"
@@ -197,11 +198,11 @@ class Router:
 
 def refusal(refused: Refused) -> Response:
     """Return the response that an error makes."""
-    return Response(refused.status, json.dumps({"message": refused.message}))
+    return Response(refused.status, encode({"message": refused.message}))
 
 
 def _ok(body: object, status: int = 200) -> Response:
-    return Response(status, json.dumps(body, separators=(",", ":")))
+    return Response(status, encode(body))
 
 
 def _parameters(query: dict[str, str], body: str | bytes) -> dict[str, Any]:

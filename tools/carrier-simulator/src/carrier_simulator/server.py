@@ -22,10 +22,13 @@ from websockets.server import ServerProtocol
 
 from carrier_simulator.applications import Applications
 from carrier_simulator.router import Response, Router
+from carrier_simulator.wire import encode
 
 READ_BYTES = 1 << 16
 UNREAD_BYTES_LIMIT = 64 << 20
 """A client that leaves so much unread is cut off, as Asterisk does."""
+APART_S = 0.002
+"""Writes to a socket are so far apart, and share what has come up in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +129,21 @@ class Doors:
 
 
 class Conversation:
-    """One WebSocket: events and responses out, requests in. Writes of one turn go out together."""
+    """One WebSocket: events and responses out, requests in; what comes closely goes together."""
 
     def __init__(self, writer: asyncio.StreamWriter, router: Router) -> None:
         self._writer = writer
         self._router = router
         self._protocol = ServerProtocol(max_size=1 << 20)
         self._frames: list[bytes] = []
+        self._flushed_at = 0.0
         self._waiting: set[asyncio.Task[None]] = set()
         self.send = self._send  # one bound method: it is this socket's identity
 
     @property
     def is_open(self) -> bool:
         """Whether more may be read."""
-        return self._protocol.state in {State.OPEN, State.CLOSING}
+        return self._protocol.state is State.OPEN
 
     def accept(self, raw: bytes) -> bool:
         """Answer the opening handshake; return whether the socket is open."""
@@ -192,7 +196,7 @@ class Conversation:
         if response.body:
             answer["content_type"] = "application/json"
             answer["message_body"] = response.body
-        self._send(json.dumps(answer, separators=(",", ":")))
+        self._send(encode(answer))
 
     def _send(self, text: str) -> None:
         if self._protocol.state is not State.OPEN:
@@ -206,11 +210,13 @@ class Conversation:
         else:
             header = struct.pack("!BBQ", 0x81, 127, size)
         if not self._frames:
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(loop.time(), self._flushed_at + APART_S), self._flush)
         self._frames += (header, content)
 
     def _flush(self) -> None:
         frames, self._frames = self._frames, []
+        self._flushed_at = asyncio.get_running_loop().time()
         transport = self._writer.transport
         if transport.is_closing():
             return
