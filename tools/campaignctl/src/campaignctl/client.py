@@ -34,10 +34,11 @@ class Client:
     """The REST API, once logged in; a context manager.
 
     Args:
-        api_url: Root of the API, without `/v1.0`.
+        api_url: Root of the API; a `/v1.0` at its end does no harm.
+        transport: Carries the requests; None: the network.
     """
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, transport: httpx.BaseTransport | None = None) -> None:
         self.api_url = api_url.rstrip("/").removesuffix(ROOT)
         is_local = urlsplit(self.api_url).hostname in LOOPBACK
         self._http = httpx.Client(base_url=self.api_url, timeout=TIMEOUT_S, trust_env=not is_local)

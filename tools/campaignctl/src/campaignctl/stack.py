@@ -93,8 +93,8 @@ class Stack:
         """
         for program in self.programs.values():
             env = {**program.env, **self._settings}
-            self._begun.append(program.name)
             self.children.start(program.name, program.command, env=env)
+            self._begun.append(program.name)
         self.await_ready(tuple(self.programs), announce)
 
     def await_ready(self, names: Sequence[str], announce: Announce = lambda _: None) -> None:
@@ -187,33 +187,17 @@ def running_stack(options: StackOptions, *, announce: Announce = print_line) -> 
             f"Something listens on port {options.api_port} already. End it, or choose another "
             "port with --api-port (0: any free one)."
         )
-    with (
-        infrastructure(
-            kafka=options.kafka, redis=options.redis, announce=announce, data_folder=options.data
-        ) as found,
-        running_engine(found, options, announce=announce) as stack,
-    ):
-        yield stack
-
-
-@contextmanager
-def running_engine(
-    found: Infrastructure, options: StackOptions, *, announce: Announce = print_line
-) -> Iterator[Stack]:
-    """Have the programs on a Kafka and a Redis that run already, for the time of the block.
-
-    Raises:
-        ChildExited: A program ended while it started.
-        CannotGoOn: A program was not ready in time.
-    """
-    stack = Stack(found, _places(found, options), options.settings)
-    try:
-        stack.start(announce)
-        yield stack
-    finally:
-        stack.stop()
-        if options.records is not None:
-            stack.keep(options.records)
+    with infrastructure(
+        kafka=options.kafka, redis=options.redis, announce=announce, data_folder=options.data
+    ) as found:
+        stack = Stack(found, _places(found, options), options.settings)
+        try:
+            stack.start(announce)
+            yield stack
+        finally:
+            stack.stop()
+            if options.records is not None:
+                stack.keep(options.records)
 
 
 def journal_lines(journal: Path, offset: int = 0) -> list[dict[str, Any]]:
