@@ -41,7 +41,9 @@ class Client:
     def __init__(self, api_url: str, transport: httpx.BaseTransport | None = None) -> None:
         self.api_url = api_url.rstrip("/").removesuffix(ROOT)
         is_local = urlsplit(self.api_url).hostname in LOOPBACK
-        self._http = httpx.Client(base_url=self.api_url, timeout=TIMEOUT_S, trust_env=not is_local)
+        self._http = httpx.Client(
+            base_url=self.api_url, timeout=TIMEOUT_S, trust_env=not is_local, transport=transport
+        )
         self._credentials: dict[str, str] = {}
 
     def __enter__(self) -> Self:
