@@ -78,6 +78,7 @@ def test_the_figures_add_up() -> None:
     assert (told.targets, told.done) == (200, 200)
     assert (told.answered, told.exhausted) == (140, 60)
     assert told.attempts == told.originations == 200 + told.retries
+    assert told.retries == told.repeated_originations
     assert told.retries == 16 + 20 + 16 + 12 + 8 + 8 + 6 + 4 + 12
     assert told.calls_per_second == 10.0
     assert told.first_origination_ms == 100

@@ -90,20 +90,16 @@ class Account:
         table = Table("", box=None, padding=(0, 2))
         table.add_column("by the API", justify="right")
         table.add_column("by the journal", justify="right")
-        journal = "-" if told.originations is None else str(told.originations)
         first = "-" if told.first_origination_ms is None else f"{told.first_origination_ms} ms"
-        table.add_row("targets done", f"{told.done} of {told.targets}", "")
-        table.add_row("  answered", str(told.answered), "")
-        table.add_row("  exhausted", str(told.exhausted), "")
-        table.add_row("attempts", str(told.attempts), journal)
-        table.add_row("  of them retries", str(told.retries), "")
-        pace, start = (str(told.calls_per_second), first)
-        measured = ("", pace), ("", start)
-        if told.originations is None:
-            measured = (pace, ""), (start, "")
-        table.add_row("calls per second", *measured[0])
-        table.add_row("first call after the start", *measured[1])
-        table.add_row("duration", f"{told.duration_s} s", "")
+        table.add_row("targets done", f"{told.done} of {told.targets}")
+        table.add_row("  answered", str(told.answered))
+        table.add_row("  exhausted", str(told.exhausted))
+        table.add_row("attempts", str(told.attempts), _or_dash(told.originations))
+        table.add_row("  of them retries", str(told.retries), _or_dash(told.repeated_originations))
+        indent = [""] if told.originations is not None else []  # of the journal, where there is one
+        table.add_row("calls per second", *indent, str(told.calls_per_second))
+        table.add_row("first call after the start", *indent, first)
+        table.add_row("duration", f"{told.duration_s} s")
         return table
 
     def _show_verdict(self, console: Console) -> None:
@@ -122,7 +118,7 @@ class Account:
             console.print("\nWhere to look next:")
             console.print(f"  logs     {self._logs}", markup=False)
             console.print(f"  journal  {self._journal}", markup=False)
-            console.print("  campaignctl up            the same engine, to play with")
+            console.print("  engine   campaignctl up (the same once more, to play with)")
             return
         api = f"{self._engine.api_url}/v1.0/campaigns/{self._evidence.campaign_id}"
         console.print("\nWhere to look next:")
@@ -137,3 +133,7 @@ class Account:
     @property
     def _logs(self) -> Path | None:
         return self._engine.records / "logs" if self._engine.records else None
+
+
+def _or_dash(figure: int | None) -> str:
+    return "-" if figure is None else str(figure)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from campaignctl.mix import Kind, Planned
+from campaignctl.mix import KINDS, Kind, Planned
 
 Row = Mapping[str, Any]
 SLOTS = range(5)
@@ -45,6 +45,7 @@ class Figures:
     Attributes:
         retries: Attempts beyond the first of each target.
         originations: Calls that the network's journal has; None: there is no journal.
+        repeated_originations: Those beyond the first for each target, by the journal.
         calls_per_second: Between the first and the last of them, or of the attempts without it.
         first_origination_ms: From the start request to the first of them.
     """
@@ -56,6 +57,7 @@ class Figures:
     attempts: int
     retries: int
     originations: int | None
+    repeated_originations: int | None
     calls_per_second: float
     first_origination_ms: int | None
     duration_s: float
@@ -89,6 +91,7 @@ def figures(evidence: Evidence) -> Figures:
         attempts=len(evidence.attempts),
         retries=len(evidence.attempts) - len(tried),
         originations=None if evidence.originations is None else len(evidence.originations),
+        repeated_originations=_repeated_originations(evidence),
         calls_per_second=_rate(moments),
         first_origination_ms=None if first is None else round(first.total_seconds() * 1000),
         duration_s=round((evidence.ended_at - evidence.started_at).total_seconds(), 1),
@@ -99,17 +102,17 @@ def by_kind(evidence: Evidence) -> list[KindRow]:
     """Return what came of each kind of target, in the order of the mix."""
     answered, tried = _answered(evidence), _tried(evidence)
     found = {target["destination_0"]["target"]: target["id"] for target in evidence.targets}
-    rows: dict[str, KindRow] = {}
-    for planned in evidence.planned:
-        kind, id_ = planned.kind, found.get(planned.numbers[0], "")
-        before = rows.get(kind.meaning, KindRow(kind, 0, 0, 0))
-        rows[kind.meaning] = KindRow(
-            kind,
-            before.targets + 1,
-            before.answered + (id_ in answered),
-            before.attempts + tried[id_],
-        )
-    return list(rows.values())
+    rows = []
+    for kind in KINDS:
+        ids = [
+            found.get(planned.numbers[0], "")
+            for planned in evidence.planned
+            if planned.kind is kind
+        ]
+        if ids:
+            attempts = sum(tried[id_] for id_ in ids)
+            rows.append(KindRow(kind, len(ids), sum(id_ in answered for id_ in ids), attempts))
+    return rows
 
 
 def differences(evidence: Evidence) -> list[str]:
@@ -186,6 +189,14 @@ def _answered(evidence: Evidence) -> set[str]:
 
 def _tried(evidence: Evidence) -> Counter[str]:
     return Counter(attempt["outdial_target_id"] for attempt in evidence.attempts)
+
+
+def _repeated_originations(evidence: Evidence) -> int | None:
+    if evidence.originations is None:
+        return None
+    owner = {number: target.name for target in evidence.planned for number in target.numbers}
+    rung = {owner.get(line["number"], line["number"]) for line in evidence.originations}
+    return len(evidence.originations) - len(rung)
 
 
 def _moments(evidence: Evidence) -> Iterator[datetime]:
