@@ -64,6 +64,7 @@ def evidence_of(count: int) -> Evidence:
         targets=targets,
         attempts=attempts,
         originations=originations,
+        answered_calls=frozenset(row["id"] for row in attempts if row["result"] == "success"),
         started_at=NOON,
         ended_at=NOON + timedelta(seconds=30),
     )
@@ -77,6 +78,7 @@ def test_the_figures_add_up() -> None:
     told = figures(evidence_of(200))
     assert (told.targets, told.done) == (200, 200)
     assert (told.answered, told.exhausted) == (140, 60)
+    assert told.answered_calls == told.answered
     assert told.attempts == told.originations == 200 + told.retries
     assert told.retries == told.repeated_originations
     assert told.retries == 16 + 20 + 16 + 12 + 8 + 8 + 6 + 4 + 12
@@ -94,7 +96,7 @@ def test_the_kinds_add_up_to_the_figures() -> None:
 
 
 def test_without_a_journal_the_api_times_the_first_attempt() -> None:
-    evidence = replace(evidence_of(20), originations=None)
+    evidence = replace(evidence_of(20), originations=None, answered_calls=None)
     told = figures(evidence)
     assert (told.originations, told.first_origination_ms) == (None, 50)
     assert differences(evidence) == []
@@ -150,6 +152,14 @@ def never_answered(evidence: Evidence) -> Evidence:
     return replace(evidence, attempts=[{**row, "result": "fail"} for row in evidence.attempts])
 
 
+def unbilled(evidence: Evidence) -> Evidence:
+    return replace(evidence, answered_calls=frozenset(list(evidence.answered_calls or ())[1:]))
+
+
+def billed_in_vain(evidence: Evidence) -> Evidence:
+    return replace(evidence, answered_calls=frozenset(row["id"] for row in evidence.attempts))
+
+
 @pytest.mark.parametrize(
     ("tamper", "told"),
     [
@@ -162,6 +172,8 @@ def never_answered(evidence: Evidence) -> Evidence:
         (lost, "40 targets were added, the API has 39"),
         (miscounted, "its target counts 9 tries"),
         (listed_twice, "the API lists attempt"),
+        (unbilled, "the network says these were not answered"),
+        (billed_in_vain, "the network says these were answered"),
         (never_answered, "0 answered"),
     ],
 )

@@ -17,7 +17,8 @@ class Engine:
     """The engine that the demo runs on.
 
     Attributes:
-        journal: The network's own record; None: it cannot be had.
+        journal: The network's own record of originations; None: it cannot be had.
+        call_records: What became of them, by the network; None: they cannot be had.
         is_own: Nobody else uses the engine.
         records: Where logs and journal can be read afterwards; None: this engine keeps its own.
         check: Raises when a program of the engine has ended.
@@ -28,6 +29,7 @@ class Engine:
     password: str
     accesskey: str | None = None
     journal: Path | None
+    call_records: Path | None
     is_own: bool
     records: Path | None
     check: Callable[[], None]
@@ -89,10 +91,10 @@ class Account:
         told = self._figures
         table = Table("", box=None, padding=(0, 2))
         table.add_column("by the API", justify="right")
-        table.add_column("by the journal", justify="right")
+        table.add_column("by the network", justify="right")
         first = "-" if told.first_origination_ms is None else f"{told.first_origination_ms} ms"
         table.add_row("targets done", f"{told.done} of {told.targets}")
-        table.add_row("  answered", str(told.answered))
+        table.add_row("  answered", str(told.answered), _or_dash(told.answered_calls))
         table.add_row("  exhausted", str(told.exhausted))
         table.add_row("attempts", str(told.attempts), _or_dash(told.originations))
         table.add_row("  of them retries", str(told.retries), _or_dash(told.repeated_originations))
@@ -111,7 +113,9 @@ class Account:
         if self._evidence.originations is None:
             console.print("Targets and attempts agree; there was no journal to compare with.")
         else:
-            console.print("[bold green]Every figure agrees with the journal of the network.[/]")
+            console.print(
+                "[bold green]Every figure agrees with what the network itself has recorded.[/]"
+            )
 
     def _show_places(self, console: Console) -> None:
         if self._engine.records is not None:

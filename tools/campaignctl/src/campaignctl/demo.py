@@ -17,8 +17,16 @@ from campaignctl.client import Client
 from campaignctl.errors import CannotGoOn
 from campaignctl.mix import RUNS, Planned, planned_targets
 from campaignctl.screen import a_console, announcing, print_json, showing
-from campaignctl.stack import PASSWORD, USERNAME, StackOptions, journal_lines, running_stack
-from campaignctl.summary import Evidence
+from campaignctl.stack import (
+    CALL_RECORDS,
+    PASSWORD,
+    USERNAME,
+    StackOptions,
+    answered_calls,
+    journal_lines,
+    running_stack,
+)
+from campaignctl.summary import Evidence, Row
 
 LINE_EVERY_S = 2.0
 SPEED = 10.0
@@ -109,12 +117,14 @@ def dial(
                 client, made, within_s=time_limit_s, show=show, check=engine.check
             )
         targets, attempts = tutorial.outcome(client, made)
+    rung = originations(engine, offset, planned)
     return Evidence(
         campaign_id=made.campaign_id,
         planned=planned,
         targets=targets,
         attempts=attempts,
-        originations=originations(engine, offset, planned),
+        originations=rung,
+        answered_calls=answered(engine, rung),
         started_at=started_at,
         ended_at=ended_at,
     )
@@ -133,6 +143,13 @@ def originations(
     return [line for line in lines if line["number"] in ours]
 
 
+def answered(engine: Engine, rung: Sequence[Row] | None) -> frozenset[str] | None:
+    """Return which of the originations were answered, by the network's call records."""
+    if rung is None or engine.call_records is None:
+        return None
+    return answered_calls(engine.call_records) & {line["channel_id"] for line in rung}
+
+
 @contextmanager
 def own_engine(console: Console, stack_options: StackOptions) -> Iterator[Engine]:
     """Have an engine for the demo alone."""
@@ -144,6 +161,7 @@ def own_engine(console: Console, stack_options: StackOptions) -> Iterator[Engine
             username=stack.username,
             password=stack.password,
             journal=stack.journal,
+            call_records=stack.call_records,
             is_own=True,
             records=stack_options.records,
             check=stack.check,
@@ -165,12 +183,14 @@ def given_engine(
     """
     if journal is not None and not journal.is_file():
         raise CannotGoOn(f"There is no journal {journal}. `campaignctl up` says where it is.")
+    records = journal.with_name(CALL_RECORDS) if journal else None
     yield Engine(
         api_url=api_url,
         username=username,
         password=password,
         accesskey=accesskey,
         journal=journal,
+        call_records=records if records and records.is_file() else None,
         is_own=False,
         records=None,
         check=lambda: None,

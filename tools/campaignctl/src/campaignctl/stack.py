@@ -4,6 +4,7 @@
 it alike. Everything is a child of one supervisor, so nothing is left behind, however it ends.
 """
 
+import csv
 import json
 import shutil
 import socket
@@ -28,6 +29,9 @@ from campaignctl.supervision import Supervisor
 READY_WITHIN_S = 60.0
 POLL_S = 0.05
 TAIL_LINES = 20
+CALL_RECORDS = "call-records.csv"
+DISPOSITION = 7
+"""Its column in the call records, as in Asterisk's cdr_custom."""
 USERNAME = "admin@example.com"
 PASSWORD = "campaign-engine"  # noqa: S105  of an engine that listens on loopback alone
 
@@ -209,6 +213,12 @@ def journal_lines(journal: Path, offset: int = 0) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
 
+def answered_calls(call_records: Path) -> frozenset[str]:
+    """Return the channels that the network's call records tell as answered."""
+    with call_records.open(newline="") as rows:
+        return frozenset(row[0] for row in csv.reader(rows) if row[DISPOSITION] == "ANSWERED")
+
+
 def is_open(port: int) -> bool:
     """Say whether something listens on this port of loopback."""
     with socket.socket() as probe:
@@ -226,7 +236,7 @@ def _places(found: Infrastructure, options: StackOptions) -> Places:
         flow_runner_port=free_port(),
         dialer_port=free_port(),
         journal=folder / "journal.jsonl",
-        call_records=folder / "call-records.csv",
+        call_records=folder / CALL_RECORDS,
         speech_folder=cache_folder() / "speech",
         speed=options.speed,
         seed=options.seed,

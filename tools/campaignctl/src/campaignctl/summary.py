@@ -5,7 +5,7 @@ foretells both. Nothing here does I/O. A difference between two of them is a sen
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,8 @@ class Evidence:
         targets: All targets of the outdial, as the API tells.
         attempts: All campaigncalls of the campaign, as the API tells.
         originations: Lines of the journal since before the start; None: there is no journal.
+        answered_calls: Attempts that the network's call records tell as answered; None: there are
+            no call records.
         started_at: Just before the request that started the campaign, aware.
         ended_at: When the campaign was first seen to have stopped, aware.
     """
@@ -34,6 +36,7 @@ class Evidence:
     targets: Sequence[Row]
     attempts: Sequence[Row]
     originations: Sequence[Row] | None
+    answered_calls: frozenset[str] | None
     started_at: datetime
     ended_at: datetime
 
@@ -46,6 +49,7 @@ class Figures:
         retries: Attempts beyond the first of each target.
         originations: Calls that the network's journal has; None: there is no journal.
         repeated_originations: Those beyond the first for each target, by the journal.
+        answered_calls: By the network's call records; None: there are none.
         calls_per_second: Between the first and the last of them, or of the attempts without it.
         first_origination_ms: From the start request to the first of them.
     """
@@ -58,6 +62,7 @@ class Figures:
     retries: int
     originations: int | None
     repeated_originations: int | None
+    answered_calls: int | None
     calls_per_second: float
     first_origination_ms: int | None
     duration_s: float
@@ -92,6 +97,7 @@ def figures(evidence: Evidence) -> Figures:
         retries=len(evidence.attempts) - len(tried),
         originations=None if evidence.originations is None else len(evidence.originations),
         repeated_originations=_repeated_originations(evidence),
+        answered_calls=None if evidence.answered_calls is None else len(evidence.answered_calls),
         calls_per_second=_rate(moments),
         first_origination_ms=None if first is None else round(first.total_seconds() * 1000),
         duration_s=round((evidence.ended_at - evidence.started_at).total_seconds(), 1),
@@ -121,6 +127,8 @@ def differences(evidence: Evidence) -> list[str]:
     if evidence.originations is not None:
         found += _with_the_journal(evidence, evidence.originations)
         found += _number_by_number(evidence, evidence.originations)
+    if evidence.answered_calls is not None:
+        found += _with_the_call_records(evidence, evidence.answered_calls)
     return found
 
 
@@ -165,6 +173,14 @@ def _number_by_number(evidence: Evidence, originations: Sequence[Row]) -> Iterat
                 f"{number} was called {rings[number]} times, "
                 f"its target counts {tries.get(number, 0)} tries"
             )
+
+
+def _with_the_call_records(evidence: Evidence, answered: frozenset[str]) -> Iterator[str]:
+    told = {attempt["id"] for attempt in evidence.attempts if attempt["result"] == "success"}
+    if only_told := told - answered:
+        yield f"the network says these were not answered, the API does: {_named(only_told)}"
+    if only_billed := answered - told:
+        yield f"the network says these were answered, the API does not: {_named(only_billed)}"
 
 
 def _with_the_plan(evidence: Evidence) -> Iterator[str]:
@@ -222,6 +238,6 @@ def _repeated(ids: Iterator[str]) -> list[tuple[str, int]]:
     return [(id_, many) for id_, many in Counter(ids).items() if many > 1]
 
 
-def _named(ids: set[str]) -> str:
+def _named(ids: Set[str]) -> str:
     more = f" and {len(ids) - NAMED_AT_MOST} more" if len(ids) > NAMED_AT_MOST else ""
     return ", ".join(sorted(ids)[:NAMED_AT_MOST]) + more
