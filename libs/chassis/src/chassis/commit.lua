@@ -5,7 +5,9 @@
 --   commands, then per command: its length and its words;
 --   messages, then per message: topic, key, type, correlation id, value.
 -- A record is stored as "version|operation|body". Redis 6.2 commands only.
--- Answers, per change: a stream id (its last message, "0-0" without one) or "stale:KEY".
+-- Answers, per change: a stream id (its last message, "0-0" without one), "stale:KEY", or
+-- "failed:WHY" when Redis refuses one of its commands: then its records are as they were, it tells
+-- nothing, and the changes that travel with it are not touched by that.
 local position = 1
 local function take()
   local word = ARGV[position]
@@ -17,6 +19,14 @@ local function already_committed()
   local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
   if #last == 0 then return '0-0' end
   return last[1][1]
+end
+
+local function put_back(writes)
+  for _, write in ipairs(writes) do
+    if write[3] ~= 'check' then
+      if write[5] then redis.call('SET', write[1], write[5]) else redis.call('DEL', write[1]) end
+    end
+  end
 end
 
 local answers = {}
@@ -36,7 +46,7 @@ for change = 1, tonumber(take()) do
     elseif version ~= expected then
       stale = key
     end
-    writes[w] = {key, expected + 1, kind, body}
+    writes[w] = {key, expected + 1, kind, body, stored}
   end
   local commands = {}
   for c = 1, tonumber(take()) do
@@ -59,12 +69,24 @@ for change = 1, tonumber(take()) do
         redis.call('SET', write[1], write[2] .. '|' .. operation .. '|' .. write[4])
       end
     end
-    for _, words in ipairs(commands) do redis.call(unpack(words)) end
-    local last = '0-0'
-    for _, m in ipairs(messages) do
-      last = redis.call('XADD', KEYS[1], '*', 't', m[1], 'k', m[2], 'y', m[3], 'c', m[4], 'v', m[5])
+    local failed = nil
+    for _, words in ipairs(commands) do
+      local said = redis.pcall(unpack(words))
+      if type(said) == 'table' and said.err then
+        failed = said.err
+        break
+      end
     end
-    answers[change] = last
+    if failed then
+      put_back(writes)
+      answers[change] = 'failed:' .. failed
+    else
+      local last = '0-0'
+      for _, m in ipairs(messages) do
+        last = redis.call('XADD', KEYS[1], '*', 't', m[1], 'k', m[2], 'y', m[3], 'c', m[4], 'v', m[5])
+      end
+      answers[change] = last
+    end
   end
 end
 return answers

@@ -18,6 +18,7 @@ import structlog
 from contracts.envelope import Envelope
 from contracts.topics import Topic
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from chassis.errors import TRANSIENT, Transient
 from chassis.shards import ANNOUNCED, outbox_key, published_key
@@ -182,6 +183,8 @@ class Outbox:
         Raises:
             StaleWrite: A record has another version than expected; nothing has changed.
             Transient: Redis is away; it may or may not have happened, commit the same again.
+            redis.exceptions.ResponseError: One of the further commands is wrong; no record has
+                changed, nothing is told, and those who committed at the same time feel nothing.
         """
         future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(change.shard, deque()).append((change, future))
@@ -212,12 +215,8 @@ class Outbox:
             log.exception("commit failed", shard=shard)
         else:
             for (_, future), answer in zip(batch, answers, strict=True):
-                if future.done():
-                    continue
-                if answer.startswith(b"stale:"):
-                    future.set_exception(StaleWrite(answer[6:].decode()))
-                else:
-                    future.set_result(Position(shard, stream_id(answer)))
+                if not future.done():
+                    _tell(future, shard, answer)
 
     async def published(self, position: Position) -> None:
         """Return once Kafka has everything up to the position (acks=all).
@@ -268,6 +267,15 @@ class Outbox:
                 if heard["type"] == "pmessage":
                     shard = heard["channel"].decode().partition("}")[0][1:]
                     self.hear(shard, stream_id(heard["data"]))
+
+
+def _tell(future: asyncio.Future[Position], shard: str, answer: bytes) -> None:
+    if answer.startswith(b"stale:"):
+        future.set_exception(StaleWrite(answer[6:].decode()))
+    elif answer.startswith(b"failed:"):
+        future.set_exception(ResponseError(answer[7:].decode()))
+    else:
+        future.set_result(Position(shard, stream_id(answer)))
 
 
 def _fail(batch: list[tuple[Change, asyncio.Future[Position]]], error: Exception) -> None:
