@@ -33,6 +33,8 @@ from dialer.ports import (
 log = structlog.get_logger()
 
 TRUNK = "trunk"
+ORIGINATIONS_IN_FLIGHT = 200
+"""Fewer than the requests in flight, so that commands for calls that are up never queue behind."""
 SETTLED_AFTER_S = 1.0
 """How long a request sent over a connection since lost may still take effect."""
 RECORD_WITHIN_S = 0.1
@@ -59,6 +61,7 @@ class AriGateway:
         self._call_records = call_records
         self._on_signal = on_signal
         self._interpreter = Interpreter()
+        self._originating = asyncio.Semaphore(ORIGINATIONS_IN_FLIGHT)
         self._bridged: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket = AriSocket(
@@ -99,7 +102,8 @@ class AriGateway:
         if origination.caller_id:
             body["callerId"] = origination.caller_id
         try:
-            answer = await self._socket.request("POST", "channels", body)
+            async with self._originating:
+                answer = await self._socket.request("POST", "channels", body)
         except Unanswered as error:
             raise OriginationUnknown from error
         if answer.status == 409:

@@ -192,7 +192,12 @@ class AriSocket:
         log.info("gateway connected", application=self._application)
         self._on_connection(True)
         async for text in socket:
-            self._hear(json.loads(text))
+            try:
+                self._hear(json.loads(text))
+            except Replaced:
+                raise
+            except Exception:  # one message must not cost the connection
+                log.exception("message failed")
 
     async def _choose_events(self, socket: ClientConnection) -> None:
         """Ask for the events that we hear only: most would be thrown away."""
@@ -219,10 +224,7 @@ class AriSocket:
             case "ApplicationReplaced":
                 raise Replaced
             case _:
-                try:
-                    self._on_event(message)
-                except Exception:
-                    log.exception("event failed", type=message.get("type"))
+                self._on_event(message)
 
     def _lose(self) -> None:
         self._socket = None
