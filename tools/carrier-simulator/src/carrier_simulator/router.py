@@ -76,7 +76,7 @@ class Router:
             "DELETE bridges/*": self._destroy_bridge,
             "POST applications/*/subscription": self._subscribe,
             "PUT applications/*/eventFilter": self._filter,
-            "GET asterisk/info": self._show_info,
+            "GET asterisk/info": self._show_asterisk,
         }
 
     def dispatch(
@@ -182,7 +182,7 @@ class Router:
             raise Refused(404, "Application not found")
         return request.ids[0]
 
-    def _show_info(self, _: Request) -> Response:
+    def _show_asterisk(self, _: Request) -> Response:
         return _ok(
             {
                 "system": {"version": "carrier-simulator", "entity_id": "02:00:00:00:00:01"},
