@@ -55,7 +55,7 @@ for _, id in ipairs(ids) do
     fence = tonumber(fence) + 1
     redis.call('SET', ARGV[3] .. id, fence .. '|claim|' .. what)
     redis.call('ZADD', KEYS[3], lease, id)
-    redis.call('ZADD', KEYS[5], string.format('%.0f', now), id)
+    redis.call('ZADD', KEYS[5], string.format('%.0f', now), id .. ':' .. fence)
     targets[#targets + 1] = id
     targets[#targets + 1] = fence
     targets[#targets + 1] = what

@@ -126,7 +126,7 @@ class TargetQueue:
         """Add targets and return them as stored, once Kafka has them.
 
         Each gets a creation instant of its own, unique in its outdial. A target id that is there
-        already is left as it is and returned so.
+        already is left as it is and returned so; of two targets with one id the first is added.
         """
         added: list[Target] = []
         lock = self._adding.setdefault(outdial_id, asyncio.Lock())
@@ -146,8 +146,12 @@ class TargetQueue:
             clock = await self._outbox.read(clock_key(shard, outdial_id))
             last = int(clock.body) if clock else 0
             first = max(microseconds(await self.now()), last + 1)
+            named = {target.target_id: target for target in reversed(targets)}  # the first of twins
+            absent = [
+                id_ for id_ in dict.fromkeys(t.target_id for t in targets) if id_ not in present
+            ]
             fresh = [
-                target.model_copy(
+                named[id_].model_copy(
                     update={
                         "outdial_id": outdial_id,
                         "customer_id": customer_id,
@@ -156,7 +160,7 @@ class TargetQueue:
                         "due_at": None,
                     }
                 )
-                for place, target in enumerate(t for t in targets if t.target_id not in present)
+                for place, id_ in enumerate(absent)
             ]
             if not fresh:
                 return [present[target.target_id] for target in targets]
