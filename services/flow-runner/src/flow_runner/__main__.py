@@ -1,0 +1,15 @@
+"""Run the flow-runner: `python -m flow_runner`. Settings are environment variables."""
+
+from chassis.lifecycle import run
+
+from flow_runner.app import build
+from flow_runner.settings import Settings
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run(build(Settings()))
+
+
+if __name__ == "__main__":
+    main()

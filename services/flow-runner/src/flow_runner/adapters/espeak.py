@@ -1,0 +1,106 @@
+"""Speech by espeak-ng, kept by the hash of what is said: a text is spoken once, whoever asks."""
+
+import array
+import asyncio
+import hashlib
+import io
+import os
+import re
+import tempfile
+import wave
+from pathlib import Path
+
+import structlog
+
+from flow_runner.adapters.audio import RATE, telephone_wav
+from flow_runner.ports import CannotSpeak
+
+log = structlog.get_logger()
+
+LIMIT_S = 20.0
+AT_ONCE = 2
+LONGEST_TEXT = 5000
+TAG = re.compile(r"<[^>]*>")
+
+
+class Espeak:
+    """The flow-runner's `Speech`."""
+
+    def __init__(self, *, program: str, folder: Path, public_url: str) -> None:
+        self._program = program
+        self._folder = folder
+        self._public_url = public_url.rstrip("/")
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._speaking: dict[str, asyncio.Task[None]] = {}
+        self._known: set[str] = set()
+
+    async def speak(self, text: str, language: str, voice: str) -> str:
+        """Return the URL of the spoken text; markup (SSML) is dropped."""
+        plain = TAG.sub(" ", text).strip()[:LONGEST_TEXT]
+        name = hashlib.sha256(f"{voice}\n{language}\n{plain}".encode()).hexdigest()
+        if name not in self._known:
+            await self._have(name, plain, language)
+        return f"{self._public_url}/media/{name}.wav"
+
+    def path_of(self, name: str) -> Path:
+        """Return where a spoken text is kept."""
+        return self._folder / f"{name}.wav"
+
+    async def _have(self, name: str, text: str, language: str) -> None:
+        task = self._speaking.get(name)
+        if task is None:
+            task = asyncio.create_task(self._make(name, text, language))
+            self._speaking[name] = task
+            task.add_done_callback(lambda _: self._speaking.pop(name, None))
+        await asyncio.shield(task)
+        self._known.add(name)
+
+    async def _make(self, name: str, text: str, language: str) -> None:
+        path = self.path_of(name)
+        if path.exists():
+            return
+        spoken = await self._run(text, language) if text else telephone_wav(array.array("h"), RATE)
+        await asyncio.to_thread(_write, path, spoken)
+
+    async def _run(self, text: str, language: str) -> bytes:
+        async with self._turn:
+            try:
+                program = await asyncio.create_subprocess_exec(
+                    self._program, "-v", voice_of(language), "--stdin", "--stdout",
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                )  # fmt: skip
+            except OSError as error:
+                raise CannotSpeak(f"{self._program}: {error}") from error
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    audio, complaint = await program.communicate(text.encode())
+            except TimeoutError as error:
+                program.kill()
+                raise CannotSpeak(f"not within {LIMIT_S} s") from error
+        if program.returncode != 0 or not audio:
+            raise CannotSpeak(complaint.decode(errors="replace").strip())
+        return await asyncio.to_thread(_telephone, audio)
+
+
+def voice_of(language: str) -> str:
+    """Return espeak's name of a BCP 47 language: `en-US` is `en-us`."""
+    return language.lower() if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", language) else "en-us"
+
+
+def _telephone(audio: bytes) -> bytes:
+    with wave.open(io.BytesIO(audio)) as file:
+        rate = file.getframerate()
+        frames = file.readframes(2**31 - 1)
+    samples = array.array("h")
+    samples.frombytes(frames[: len(frames) // 2 * 2])
+    return telephone_wav(samples, rate)
+
+
+def _write(path: Path, audio: bytes) -> None:
+    """Whole or not at all: another process may look at the same moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as file:
+        file.write(audio)
+    Path(unfinished).replace(path)

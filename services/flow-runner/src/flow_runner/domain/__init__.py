@@ -1,0 +1,1 @@
+"""The flow-runner decides here: no I/O, clock, chance or log."""

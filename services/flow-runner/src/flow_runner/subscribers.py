@@ -1,0 +1,114 @@
+"""What the flow-runner hears from Kafka, translated into events of runs."""
+
+from typing import Any
+
+from chassis.batches import follow, subscribe
+from chassis.lifecycle import Parts
+from contracts.call import (
+    CallAnswered,
+    CallBridged,
+    CallBridgeFailed,
+    CallDigitPressed,
+    CallHungUp,
+    CallPlaybackFinished,
+    CallUnbridged,
+)
+from contracts.envelope import Envelope
+from contracts.flow import FlowStart
+from contracts.resources import AgentChanged, QueueChanged
+from contracts.topics import CALL_EVENTS, FLOW_COMMANDS, RESOURCE_EVENTS
+
+from flow_runner.domain.events import (
+    Bridged,
+    BridgeFailed,
+    DigitPressed,
+    Event,
+    HungUp,
+    PlaybackFinished,
+    Unbridged,
+)
+from flow_runner.domain.runs import Run
+from flow_runner.usecases.flows import Flows
+from flow_runner.usecases.lines import QueueLines
+
+TYPES = (
+    "call.answered",
+    "call.digit_pressed",
+    "call.playback_finished",
+    "call.bridged",
+    "call.bridge_failed",
+    "call.unbridged",
+    "call.hung_up",
+    "flow.start",
+)
+
+
+def subscribe_calls(parts: Parts, flows: Flows) -> None:
+    """Run the flow of whoever answers, and of campaigns that need no call."""
+
+    async def on_call_event(envelope: Envelope[Any]) -> None:
+        match envelope.body:
+            case CallAnswered() | FlowStart() as start:
+                run = Run(
+                    attempt_id=start.attempt_id,
+                    campaign_id=start.campaign_id,
+                    customer_id=envelope.customer_id,
+                    actions=start.actions,
+                    variables=start.variables,
+                    is_flow_only=isinstance(start, FlowStart),
+                )
+                await flows.begin(run, envelope.sequence, envelope.id)
+            case body:
+                event = event_of(body)
+                if event is not None:
+                    await flows.on_event(body.attempt_id, event, envelope.sequence, envelope.id)
+
+    subscribe(
+        parts.broker,
+        topics=[CALL_EVENTS, FLOW_COMMANDS],
+        group="flow-runner",
+        on_message=on_call_event,
+        types=TYPES,
+        on_trouble=lambda is_ok, why: parts.readiness.set("flows", is_ok, why),
+    )
+
+
+def event_of(body: Any) -> Event | None:
+    """Return what a fact of a call means for its flow run, if anything."""
+    match body:
+        case CallPlaybackFinished(playback_id=playback_id, is_failed=is_failed):
+            event: Event | None = PlaybackFinished(playback_id, is_failed)
+        case CallHungUp():
+            event = HungUp()
+        case CallDigitPressed(digit=digit):
+            event = DigitPressed(digit)
+        case CallBridged(leg_id=leg_id):
+            event = Bridged(leg_id)
+        case CallBridgeFailed(leg_id=leg_id):
+            event = BridgeFailed(leg_id)
+        case CallUnbridged(leg_id=leg_id):
+            event = Unbridged(leg_id)
+        case _:
+            event = None
+    return event
+
+
+def follow_roster(parts: Parts, lines: QueueLines) -> None:
+    """Keep a copy of the agents and queues; whoever becomes free gets the longest waiting party."""
+
+    async def on_resource_event(envelope: Envelope[Any]) -> None:
+        match envelope.body:
+            case AgentChanged(agent=agent):
+                lines.agents[agent.id] = agent
+            case QueueChanged(queue=queue):
+                lines.queues[queue.id] = queue
+            case _:
+                return
+        await lines.on_roster(envelope.customer_id)
+
+    follow(
+        parts.broker,
+        topics=[RESOURCE_EVENTS],
+        on_message=on_resource_event,
+        types=("agent.changed", "queue.changed"),
+    )

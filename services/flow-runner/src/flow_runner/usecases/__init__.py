@@ -1,0 +1,1 @@
+"""What the flow-runner does: load, step, commit."""

@@ -1,0 +1,217 @@
+"""Flow runs: load a run, let the interpreter take a step, commit what comes of it in one change."""
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
+from chassis.shards import shard_of
+from contracts.call import CallPlay
+from contracts.envelope import wrap
+from contracts.flow import FlowFact
+from contracts.topics import CALL_COMMANDS, FLOW_EVENTS
+
+from flow_runner.domain.events import (
+    CancelTimer,
+    Effect,
+    Event,
+    JoinQueue,
+    LeaveQueue,
+    PlaybackFinished,
+    Say,
+    SetTimer,
+    Speak,
+    Started,
+    TimerFired,
+)
+from flow_runner.domain.interpreter import step
+from flow_runner.domain.runs import Run
+from flow_runner.ports import CannotSpeak, Speech
+
+log = structlog.get_logger()
+
+SOURCE = "flow-runner"
+NAMESPACE = "flow"
+MESSAGES_PER_COMMIT = 256
+KEPT_MS = 3600 * 1000
+REMEMBERED = 5000
+
+Command = tuple[str | bytes | int | float, ...]
+AtQueue = Callable[[Run, JoinQueue | LeaveQueue], Awaitable[None]]
+
+
+def run_key(attempt_id: str) -> str:
+    """Record of a flow run."""
+    return f"{{{shard_of(NAMESPACE, attempt_id)}}}:run:{attempt_id}"
+
+
+def due_key(shard: str) -> str:
+    """Sorted set of a shard's timers by due time in microseconds: `attempt id|timer`."""
+    return f"{{{shard}}}:due"
+
+
+class Flows:
+    """All flow runs."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        speech: Speech,
+        now: Callable[[], datetime],
+        on_timer: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._speech = speech
+        self._now = now
+        self._on_timer = on_timer
+        self._at_queue: AtQueue
+        self._wait_limit_ms: Callable[[str], int]
+        self._known: OrderedDict[str, tuple[Run, int]] = OrderedDict()
+
+    def queue_with(self, at_queue: AtQueue, wait_limit_ms: Callable[[str], int]) -> None:
+        """Say who carries out joining and leaving queues, and how long a queue lets wait (0: ever)."""
+        self._at_queue, self._wait_limit_ms = at_queue, wait_limit_ms
+
+    async def begin(self, run: Run, sequence: int, cause: str) -> None:
+        """Start a run; one that exists has been started before."""
+        if await self._load(run.attempt_id) is None:
+            await self._advance(run, 0, Started(), sequence, cause)
+
+    async def on_event(self, attempt_id: str, event: Event, sequence: int, cause: str) -> None:
+        """Let a run take a step, unless it has seen the message or there is no such run."""
+        while True:
+            found = await self._load(attempt_id)
+            if found is None or (0 <= sequence <= found[0].seen) or found[0].is_over:
+                await self._drop_timer(attempt_id, event)
+                return
+            if await self._advance(found[0], found[1], event, sequence, cause):
+                return
+
+    async def is_over(self, attempt_id: str) -> bool:
+        """Whether a run has ended, or there is none."""
+        self._known.pop(attempt_id, None)
+        found = await self._load(attempt_id)
+        return found is None or found[0].is_over
+
+    async def _load(self, attempt_id: str) -> tuple[Run, int] | None:
+        known = self._known.get(attempt_id)
+        if known is not None:
+            return known
+        record = await self._outbox.read(run_key(attempt_id))
+        return (Run.model_validate_json(record.body), record.version) if record else None
+
+    async def _advance(
+        self, run: Run, version: int, event: Event, sequence: int, cause: str
+    ) -> bool:
+        """Take a step and commit it; False if the run has moved meanwhile."""
+        after, effects = step(run, event)
+        after, effects = await self._speak(after, effects)
+        if sequence >= 0:
+            after = after.model_copy(update={"seen": sequence})
+        change = self._change(after, version, effects, event, cause)
+        try:
+            await self._outbox.commit(change)
+        except StaleWrite:
+            self._known.pop(run.attempt_id, None)
+            return version == 0  # someone else has started it
+        self._remember(after, version + 1)
+        for effect in effects:
+            match effect:
+                case JoinQueue() | LeaveQueue():
+                    await self._at_queue(after, effect)
+                case SetTimer():
+                    self._on_timer()
+                case _:
+                    pass
+        return True
+
+    async def _speak(self, run: Run, effects: tuple[Effect, ...]) -> tuple[Run, tuple[Effect, ...]]:
+        """Turn texts into files to play; a text that cannot be spoken ends its action as failed."""
+        done: list[Effect] = []
+        failed: list[str] = []
+        for effect in effects:
+            if not isinstance(effect, Speak):
+                done.append(effect)
+                continue
+            try:
+                url = await self._speech.speak(effect.text, effect.language, effect.voice)
+            except CannotSpeak as error:
+                log.warning("text not spoken", attempt_id=run.attempt_id, why=str(error))
+                failed.append(effect.playback_id)
+            else:
+                play = CallPlay(
+                    attempt_id=run.attempt_id, playback_id=effect.playback_id, media_url=url
+                )
+                done.append(Say(play))
+        for playback_id in failed:
+            run, more = step(run, PlaybackFinished(playback_id, is_failed=True))
+            run, spoken = await self._speak(run, more)
+            done += spoken
+        return run, tuple(done)
+
+    def _remember(self, run: Run, version: int) -> None:
+        if run.is_over:
+            self._known.pop(run.attempt_id, None)
+            return
+        self._known[run.attempt_id] = (run, version)
+        self._known.move_to_end(run.attempt_id)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    async def _drop_timer(self, attempt_id: str, event: Event) -> None:
+        if isinstance(event, TimerFired):
+            shard = shard_of(NAMESPACE, attempt_id)
+            await self._outbox.redis.zrem(due_key(shard), f"{attempt_id}|{event.timer}")
+
+    def _change(
+        self, run: Run, version: int, effects: tuple[Effect, ...], event: Event, cause: str
+    ) -> Change:
+        shard = shard_of(NAMESPACE, run.attempt_id)
+        now = self._now()
+        also: list[Command] = []
+        if isinstance(event, TimerFired):
+            also.append(("ZREM", due_key(shard), f"{run.attempt_id}|{event.timer}"))
+        messages: list[OutMessage] = []
+        for effect in effects:
+            match effect:
+                case Say(message=message):
+                    sequence = (version + 1) * MESSAGES_PER_COMMIT + len(messages)
+                    messages.append(_message(run, message, sequence, now, cause))
+                case SetTimer(timer=timer, after_ms=after_ms):
+                    due = int((now + timedelta(milliseconds=after_ms)).timestamp() * 1_000_000)
+                    also.append(("ZADD", due_key(shard), due, f"{run.attempt_id}|{timer}"))
+                case JoinQueue(queue_id=queue_id) if self._wait_limit_ms(queue_id):
+                    limit = timedelta(milliseconds=self._wait_limit_ms(queue_id))
+                    due = int((now + limit).timestamp() * 1_000_000)
+                    also.append(("ZADD", due_key(shard), "NX", due, f"{run.attempt_id}|queue"))
+                case CancelTimer(timer=timer):
+                    also.append(("ZREM", due_key(shard), f"{run.attempt_id}|{timer}"))
+                case _:
+                    pass
+        if run.is_over:
+            also.append(("PEXPIRE", run_key(run.attempt_id), KEPT_MS))
+        return Change(
+            shard=shard,
+            operation=uuid.uuid4().hex[:12],
+            writes=(Write(run_key(run.attempt_id), version, run.model_dump_json().encode()),),
+            also=tuple(also),
+            messages=tuple(messages),
+        )
+
+
+def _message(run: Run, message: Any, sequence: int, at: datetime, cause: str) -> OutMessage:
+    topic = FLOW_EVENTS if isinstance(message, FlowFact) else CALL_COMMANDS
+    envelope: Any = wrap(
+        message,
+        source=SOURCE,
+        subject=run.attempt_id,
+        sequence=sequence,
+        at=at,
+        customer_id=run.customer_id,
+        cause=cause or None,
+    )
+    return OutMessage.of(topic, envelope)
