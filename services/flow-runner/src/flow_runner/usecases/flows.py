@@ -73,7 +73,7 @@ class Flows:
         self._known: OrderedDict[str, tuple[Run, int]] = OrderedDict()
 
     def queue_with(self, at_queue: AtQueue, wait_limit_ms: Callable[[str], int]) -> None:
-        """Say who carries out joining and leaving queues, and how long a queue lets wait (0: ever)."""
+        """Say who carries out joining and leaving, and how long a queue lets wait (0: for ever)."""
         self._at_queue, self._wait_limit_ms = at_queue, wait_limit_ms
 
     async def begin(self, run: Run, sequence: int, cause: str) -> None:
