@@ -21,6 +21,7 @@ class Places:
         carrier_port: Of the carrier simulator; so are the other ports of theirs.
         speed: How many seconds of the simulated network pass in one of ours.
         seed: Decides what numbers do that the simulator's table does not name.
+        espeak: The program that speaks.
         username: Of the first login, made when there is none yet.
     """
 
@@ -33,6 +34,7 @@ class Places:
     journal: Path
     call_records: Path
     speech_folder: Path
+    espeak: str
     speed: float
     seed: int
     username: str
@@ -82,6 +84,7 @@ def programs_at(places: Places) -> tuple[Program, ...]:
             places,
             PUBLIC_URL=f"http://{HOST}:{places.flow_runner_port}",
             CACHE_FOLDER=str(places.speech_folder),
+            ESPEAK=places.espeak,
         ),
         _service(
             "dialer",

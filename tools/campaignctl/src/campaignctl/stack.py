@@ -18,7 +18,13 @@ from typing import Any
 import httpx
 
 from campaignctl.errors import CannotGoOn
-from campaignctl.infrastructure import Found, Infrastructure, infrastructure
+from campaignctl.infrastructure import (
+    Found,
+    Infrastructure,
+    Unavailable,
+    infrastructure,
+    require_program,
+)
 from campaignctl.infrastructure.ground import print_line
 from campaignctl.infrastructure.kafka_jars import cache_folder
 from campaignctl.infrastructure.ports import free_port
@@ -29,6 +35,7 @@ from campaignctl.supervision import Supervisor
 READY_WITHIN_S = 60.0
 POLL_S = 0.05
 TAIL_LINES = 20
+ESPEAK = "espeak-ng"
 CALL_RECORDS = "call-records.csv"
 DISPOSITION = 7
 """Its column in the call records, as in Asterisk's cdr_custom."""
@@ -194,7 +201,8 @@ def running_stack(options: StackOptions, *, announce: Announce = print_line) -> 
     with infrastructure(
         kafka=options.kafka, redis=options.redis, announce=announce, data_folder=options.data
     ) as found:
-        stack = Stack(found, _places(found, options), options.settings)
+        espeak = _speech_program(found.supervisor, announce)
+        stack = Stack(found, _places(found, options, espeak), options.settings)
         try:
             stack.start(announce)
             yield stack
@@ -226,7 +234,15 @@ def is_open(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _places(found: Infrastructure, options: StackOptions) -> Places:
+def _speech_program(supervisor: Supervisor, announce: Announce) -> str:
+    try:
+        return require_program(ESPEAK, supervisor, announce)
+    except Unavailable as why:
+        announce(f"Speech: none, a talk will be silent: {why}")
+        return ESPEAK
+
+
+def _places(found: Infrastructure, options: StackOptions, espeak: str) -> Places:
     folder = found.supervisor.folder
     return Places(
         kafka_bootstrap=found.kafka_bootstrap,
@@ -238,6 +254,7 @@ def _places(found: Infrastructure, options: StackOptions) -> Places:
         journal=folder / "journal.jsonl",
         call_records=folder / CALL_RECORDS,
         speech_folder=cache_folder() / "speech",
+        espeak=espeak,
         speed=options.speed,
         seed=options.seed,
         username=options.username,
