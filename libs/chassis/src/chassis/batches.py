@@ -11,7 +11,12 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    MessageSizeTooLargeError,
+)
 from contracts.base import Unrecognized
 from contracts.envelope import Envelope
 from contracts.topics import Topic
@@ -21,13 +26,14 @@ from faststream.kafka import TopicPartition as StreamPartition
 from faststream.kafka.message import KafkaAckableMessage
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.errors import TRANSIENT, persist
+from chassis.errors import TRANSIENT, Transient, persist
 
 log = structlog.get_logger()
 
 POLL_MS = 10
 LARGEST_POLL = 500
 BARRIER_S = 25.0
+LARGEST_CUT = 65_536
 
 OnMessage = Callable[[Envelope[Any]], Awaitable[None]]
 Records = tuple[ConsumerRecord, ...]
@@ -119,11 +125,23 @@ class Consumption:
         headers |= {"why": why[:1000], "place": place}
 
         async def send() -> None:
-            await self._broker.publish(
-                record.value, topic=f"{record.topic}.dead-letter", key=record.key, headers=headers
-            )
+            try:
+                await self._set_aside(record, headers)
+            except KafkaError as trouble:  # whatever it is, going on would lose the message
+                raise Transient(f"dead letters cannot be written: {trouble!r}") from trouble
 
         await persist(send, what="dead letter", on_trouble=self._on_trouble)
+
+    async def _set_aside(self, record: ConsumerRecord, headers: dict[str, str]) -> None:
+        topic = f"{record.topic}.dead-letter"
+        try:
+            await self._broker.publish(record.value, topic=topic, key=record.key, headers=headers)
+        except (
+            MessageSizeTooLargeError
+        ):  # it fitted in without the reason; its place tells the rest
+            headers = headers | {"cut_from_bytes": str(len(record.value))}
+            part = record.value[:LARGEST_CUT]
+            await self._broker.publish(part, topic=topic, key=record.key, headers=headers)
 
 
 def _summary(error: ValidationError) -> str:
