@@ -1,0 +1,1 @@
+"""The campaign-manager decides here: no I/O, clock, chance or log."""

@@ -1,0 +1,117 @@
+"""What the campaign-manager hears from Kafka, translated into use cases."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from chassis.batches import follow, subscribe
+from chassis.errors import Refused
+from chassis.lifecycle import Parts
+from contracts.call import CallAnswered, CallDialing, CallSettled
+from contracts.campaign import CampaignStart, CampaignStop
+from contracts.dialing import DialingDrained, DialingExhausted
+from contracts.envelope import Envelope
+from contracts.queue import QueueLoadChanged
+from contracts.target import Target, TargetAdd
+from contracts.topics import (
+    CALL_EVENTS,
+    CAMPAIGN_COMMANDS,
+    DIALING_EVENTS,
+    QUEUE_EVENTS,
+    TARGET_COMMANDS,
+)
+
+from campaign_manager.domain.status import Trigger
+from campaign_manager.ports import Targets
+from campaign_manager.usecases.campaigncalls import CampaignCalls
+from campaign_manager.usecases.campaigns import Campaigns
+from campaign_manager.usecases.definitions import OUTDIAL, Definitions
+
+log = structlog.get_logger()
+
+TYPES = (
+    "call.dialing",
+    "call.answered",
+    "call.settled",
+    "dialing.exhausted",
+    "dialing.drained",
+    "campaign.start",
+    "campaign.stop",
+    "target.add",
+)
+
+
+def subscribe_events(
+    parts: Parts,
+    *,
+    definitions: Definitions,
+    campaigns: Campaigns,
+    campaigncalls: CampaignCalls,
+    targets: Targets,
+) -> None:
+    """Fold what dialers tell, and do what producers outside ask for."""
+
+    async def on_event(envelope: Envelope[Any]) -> None:
+        match envelope.body:
+            case CallDialing() | CallAnswered() | CallSettled():
+                await campaigncalls.on_call_event(envelope)
+            case DialingExhausted() | DialingDrained() as fact:
+                await campaigns.on_dialing(fact, envelope.customer_id)
+            case CampaignStart(campaign_id=id_):
+                await _asked(
+                    envelope,
+                    lambda: campaigns.request(id_, envelope.customer_id, Trigger.RUN_REQUESTED),
+                )
+            case CampaignStop(campaign_id=id_):
+                await _asked(
+                    envelope,
+                    lambda: campaigns.request(id_, envelope.customer_id, Trigger.STOP_REQUESTED),
+                )
+            case TargetAdd() as addition:
+                await _asked(envelope, lambda: _add(definitions, targets, addition, envelope))
+            case _:
+                log.info("message skipped", type=envelope.type)
+
+    subscribe(
+        parts.broker,
+        topics=[CALL_EVENTS, DIALING_EVENTS, CAMPAIGN_COMMANDS, TARGET_COMMANDS],
+        group="campaign-manager",
+        on_message=on_event,
+        types=TYPES,
+        on_trouble=lambda is_ok, why: parts.readiness.set("events", is_ok, why),
+    )
+
+
+async def _asked(envelope: Envelope[Any], do: Callable[[], Awaitable[Any]]) -> None:
+    """Do what a command asks; a refusal is its sender's affair, and no dead letter."""
+    try:
+        await do()
+    except Refused as refusal:
+        log.warning("command refused", type=envelope.type, id=envelope.id, why=str(refusal))
+
+
+async def _add(
+    definitions: Definitions, targets: Targets, addition: TargetAdd, envelope: Envelope[Any]
+) -> None:
+    stored = await definitions.get(OUTDIAL, addition.outdial_id, envelope.customer_id)
+    target = Target(
+        target_id=addition.target_id,
+        outdial_id=stored.item.id,
+        customer_id=envelope.customer_id,
+        name=addition.name,
+        detail=addition.detail,
+        data=addition.data,
+        destinations=addition.destinations,
+        created_at=envelope.time,
+        updated_at=envelope.time,
+    )
+    await targets.add(stored.item.id, envelope.customer_id, [target])
+
+
+def follow_queues(parts: Parts, engaged: dict[str, frozenset[str]]) -> None:
+    """Know which agents are in a call."""
+
+    async def on_queue_event(envelope: Envelope[QueueLoadChanged]) -> None:
+        engaged[envelope.body.queue_id] = frozenset(envelope.body.engaged)
+
+    follow(parts.broker, topics=[QUEUE_EVENTS], on_message=on_queue_event)

@@ -1,0 +1,1 @@
+"""What the campaign-manager does: load, decide, commit, await."""
