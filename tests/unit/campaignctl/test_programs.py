@@ -22,6 +22,7 @@ PLACES = Places(
     seed=7,
     username="ann",
     password="secret",
+    jwt_secret="sign",
 )
 
 

@@ -23,6 +23,7 @@ class Places:
         seed: Decides what numbers do that the simulator's table does not name.
         espeak: The program that speaks.
         username: Of the first login, made when there is none yet.
+        jwt_secret: Signs logins, so that they outlive a restart of the campaign-manager.
     """
 
     kafka_bootstrap: str
@@ -39,6 +40,7 @@ class Places:
     seed: int
     username: str
     password: str
+    jwt_secret: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def programs_at(places: Places) -> tuple[Program, ...]:
             places,
             BOOTSTRAP_USERNAME=places.username,
             BOOTSTRAP_PASSWORD=places.password,
+            JWT_SECRET=places.jwt_secret,
         ),
         _service(
             "flow-runner",

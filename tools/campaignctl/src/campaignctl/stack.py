@@ -6,6 +6,7 @@ it alike. Everything is a child of one supervisor, so nothing is left behind, ho
 
 import csv
 import json
+import secrets
 import shutil
 import socket
 import time
@@ -259,4 +260,5 @@ def _places(found: Infrastructure, options: StackOptions, espeak: str) -> Places
         seed=options.seed,
         username=options.username,
         password=options.password,
+        jwt_secret=secrets.token_urlsafe(32),
     )
