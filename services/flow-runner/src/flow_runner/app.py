@@ -37,10 +37,17 @@ def _wire(settings: Settings, parts: Parts, speech: Espeak) -> None:
         now=clock.now,
         agent_rest=timedelta(seconds=settings.agent_rest_s),
     )
-    flows.queue_with(lines.carry_out, lines.wait_limit_ms)
+    flows.queue_with(lines.carry_out, lines.find_queue)
     timers = Timers(outbox=parts.outbox, flows=flows, clock=clock, wake=wake)
 
     subscribe_calls(parts, flows)
-    follow_roster(parts, lines)
+    roster = follow_roster(parts, lines)
+
+    async def know_roster() -> None:
+        """Nobody is told that a queue is missing before everything has been read once."""
+        await roster.caught_up()
+        lines.roster_known.set()
+        await asyncio.Event().wait()
+
     parts.on_start.append(lambda: clock.set_by(parts.outbox))
-    parts.loops += [timers.run, lines.look_around]
+    parts.loops += [know_roster, timers.run, lines.look_around]

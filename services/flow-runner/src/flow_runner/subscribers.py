@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chassis.batches import follow, subscribe
+from chassis.batches import Follower, follow, subscribe
 from chassis.lifecycle import Parts
 from contracts.call import (
     CallAnswered,
@@ -15,7 +15,7 @@ from contracts.call import (
 )
 from contracts.envelope import Envelope
 from contracts.flow import FlowStart
-from contracts.resources import AgentChanged, QueueChanged
+from contracts.resources import AgentChanged, FlowChanged, QueueChanged
 from contracts.topics import CALL_EVENTS, FLOW_COMMANDS, RESOURCE_EVENTS
 
 from flow_runner.domain.events import (
@@ -93,22 +93,25 @@ def event_of(body: Any) -> Event | None:
     return event
 
 
-def follow_roster(parts: Parts, lines: QueueLines) -> None:
-    """Keep a copy of the agents and queues; whoever becomes free gets the longest waiting party."""
+def follow_roster(parts: Parts, lines: QueueLines) -> Follower:
+    """Keep a copy of the agents, queues and flows; an agent who becomes free is engaged."""
 
     async def on_resource_event(envelope: Envelope[Any]) -> None:
         match envelope.body:
             case AgentChanged(agent=agent):
-                lines.agents[agent.id] = agent
+                lines.roster.agents[agent.id] = agent
             case QueueChanged(queue=queue):
-                lines.queues[queue.id] = queue
+                lines.roster.queues[queue.id] = queue
+            case FlowChanged(flow=flow):
+                lines.roster.flows[flow.id] = flow
+                return
             case _:
                 return
         await lines.on_roster(envelope.customer_id)
 
-    follow(
+    return follow(
         parts.broker,
         topics=[RESOURCE_EVENTS],
         on_message=on_resource_event,
-        types=("agent.changed", "queue.changed"),
+        types=("agent.changed", "queue.changed", "flow.changed"),
     )

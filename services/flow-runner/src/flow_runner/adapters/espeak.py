@@ -13,13 +13,15 @@ from pathlib import Path
 import structlog
 
 from flow_runner.adapters.audio import RATE, telephone_wav
-from flow_runner.ports import CannotSpeak
+from flow_runner.ports import CannotSpeak, Spoken
 
 log = structlog.get_logger()
 
 LIMIT_S = 20.0
 AT_ONCE = 2
 LONGEST_TEXT = 5000
+HEADER_BYTES = 44
+BYTES_PER_MS = 2 * RATE // 1000
 TAG = re.compile(r"<[^>]*>")
 
 
@@ -32,35 +34,37 @@ class Espeak:
         self._public_url = public_url.rstrip("/")
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._speaking: dict[str, asyncio.Task[None]] = {}
-        self._known: set[str] = set()
 
-    async def speak(self, text: str, language: str, voice: str) -> str:
-        """Return the URL of the spoken text; markup (SSML) is dropped."""
+    async def speak(self, text: str, language: str, voice: str) -> Spoken:
+        """Return the spoken text; markup (SSML) is dropped."""
         plain = TAG.sub(" ", text).strip()[:LONGEST_TEXT]
         name = hashlib.sha256(f"{voice}\n{language}\n{plain}".encode()).hexdigest()
-        if name not in self._known:
-            await self._have(name, plain, language)
-        return f"{self._public_url}/media/{name}.wav"
+        duration_ms = await self._have(name, plain, language)
+        return Spoken(f"{self._public_url}/media/{name}.wav", duration_ms)
 
     def path_of(self, name: str) -> Path:
         """Return where a spoken text is kept."""
         return self._folder / f"{name}.wav"
 
-    async def _have(self, name: str, text: str, language: str) -> None:
+    async def _have(self, name: str, text: str, language: str) -> int:
+        """Return the duration of a text that is kept; one that is not is spoken first, once."""
+        path = self.path_of(name)
+        if (duration_ms := _duration_ms(path)) is not None:
+            return duration_ms
         task = self._speaking.get(name)
         if task is None:
             task = asyncio.create_task(self._make(name, text, language))
             self._speaking[name] = task
             task.add_done_callback(lambda _: self._speaking.pop(name, None))
         await asyncio.shield(task)
-        self._known.add(name)
+        return _duration_ms(path) or 0
 
     async def _make(self, name: str, text: str, language: str) -> None:
-        path = self.path_of(name)
-        if path.exists():
-            return
         spoken = await self._run(text, language) if text else telephone_wav(array.array("h"), RATE)
-        await asyncio.to_thread(_write, path, spoken)
+        try:
+            await asyncio.to_thread(_write, self.path_of(name), spoken)
+        except OSError as error:
+            raise CannotSpeak(f"cannot be kept: {error}") from error
 
     async def _run(self, text: str, language: str) -> bytes:
         async with self._turn:
@@ -77,6 +81,7 @@ class Espeak:
                     audio, complaint = await program.communicate(text.encode())
             except TimeoutError as error:
                 program.kill()
+                await program.wait()
                 raise CannotSpeak(f"not within {LIMIT_S} s") from error
         if program.returncode != 0 or not audio:
             raise CannotSpeak(complaint.decode(errors="replace").strip())
@@ -86,6 +91,15 @@ class Espeak:
 def voice_of(language: str) -> str:
     """Return espeak's name of a BCP 47 language: `en-US` is `en-us`."""
     return language.lower() if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", language) else "en-us"
+
+
+def _duration_ms(path: Path) -> int | None:
+    """Return how long a kept text takes; None if it is not kept."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return None
+    return max(0, size - HEADER_BYTES) // BYTES_PER_MS
 
 
 def _telephone(audio: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contracts.actions import Action
 from contracts.call import CallRequest
 from contracts.flow import FlowFact
 from contracts.resources import Address
@@ -32,6 +33,33 @@ class TimerFired:
     """A time that a step has set has come."""
 
     timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMade:
+    """The text of a `Speak` has been spoken to a file."""
+
+    playback_id: str
+    media_url: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFound:
+    """The answer to a `FindQueue`: what a party hears while waiting, and how long (0: for ever)."""
+
+    queue_id: str
+    name: str = ""
+    detail: str = ""
+    wait_limit_ms: int = 0
+    prompts: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMissing:
+    """The other answer to a `FindQueue`."""
+
+    queue_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +102,9 @@ Event = (
     | DigitPressed
     | PlaybackFinished
     | TimerFired
+    | PromptMade
+    | QueueFound
+    | QueueMissing
     | AgentAssigned
     | Bridged
     | BridgeFailed
@@ -91,12 +122,19 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Speak a text to a file and play it."""
+    """Speak a text to a file: `PromptMade` or a failed `PlaybackFinished` is the answer."""
 
     playback_id: str
     text: str
     language: str
     voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindQueue:
+    """Look a queue up: `QueueFound` or `QueueMissing` is the answer."""
+
+    queue_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +156,12 @@ class CancelTimer:
 class JoinQueue:
     """Stand in the queue, or keep the place: saying it again changes nothing.
 
-    `is_first` puts a party who was with an agent already before all others.
+    `failed_leg_id` names the last call to an agent that came to nothing: that agent gets a short
+    rest, and the party has its old place again.
     """
 
     queue_id: str
-    is_first: bool = False
+    failed_leg_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +174,4 @@ class LeaveQueue:
     failed_agent_id: str = ""
 
 
-Effect = Say | Speak | SetTimer | CancelTimer | JoinQueue | LeaveQueue
+Effect = Say | Speak | FindQueue | SetTimer | CancelTimer | JoinQueue | LeaveQueue

@@ -1,11 +1,13 @@
 """A flow run: where it is, what it has gathered, and what it waits for. All of it is data."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from contracts.actions import NIL_ID, Action
 from contracts.base import Value
 from pydantic import Field
 
+DIGITS = "voipbin.call.digits"
 LARGEST_COUNT = 100
 """Actions that one run may execute; after that it has failed."""
 
@@ -17,6 +19,7 @@ class ForPlayback(Value):
     playback_id: str
     urls: tuple[str, ...] = ()
     is_skippable: bool = False
+    is_async: bool = False
 
 
 class ForTime(Value):
@@ -34,14 +37,28 @@ class ForDigits(Value):
 
 
 class ForAgent(Value):
-    """Waits in a queue; an agent has been assigned once `leg_id` is set."""
+    """Waits in a queue; an agent has been assigned once `leg_id` is set.
+
+    Attributes:
+        is_found: The queue is there and the party stands in it.
+        last_leg_id: The last agent's channel that came to nothing.
+        is_overdue: The party has waited long enough: no other agent is tried.
+        prompts: What the party hears meanwhile, over and over.
+        prompt_count: How many prompts have begun; names the present one and its timer.
+        is_hearing: The present prompt plays.
+    """
 
     kind: Literal["agent"] = "agent"
     queue_id: str
+    is_found: bool = False
     agent_id: str = ""
     leg_id: str = ""
+    last_leg_id: str = ""
     is_talking: bool = False
+    is_overdue: bool = False
+    prompts: tuple[Action, ...] = ()
     prompt_count: int = 0
+    is_hearing: bool = False
 
 
 class Run(Value):
@@ -56,7 +73,6 @@ class Run(Value):
     variables: dict[str, str] = Field(default_factory=dict)
     loops: dict[str, int] = Field(default_factory=dict)
     executed_count: int = 0
-    digits: str = ""
     waiting: ForPlayback | ForTime | ForDigits | ForAgent | None = Field(
         default=None, discriminator="kind"
     )
@@ -68,9 +84,14 @@ class Run(Value):
         """The action the run is at."""
         return self.actions[self.position]
 
+    @property
+    def digits(self) -> str:
+        """The keys pressed so far that nothing has used up."""
+        return self.variables.get(DIGITS, "")
+
     def place_of(self, action_id: str) -> int | None:
         """Return where an action stands, or None."""
-        if action_id == NIL_ID:
+        if action_id in {NIL_ID, ""}:
             return None
         for place, action in enumerate(self.actions):
             if action.id == action_id:
@@ -82,3 +103,14 @@ class Run(Value):
         """Where the run goes on after the current action."""
         place = self.place_of(self.current.next_id)
         return self.position + 1 if place is None else place
+
+    def timer(self, kind: str) -> str:
+        """Return the name of a timer of the current action.
+
+        No other action of the run has it: one that fires late or twice finds nobody waiting.
+        """
+        return f"{kind}.{self.executed_count}"
+
+    def with_variables(self, values: Mapping[str, str]) -> "Run":
+        """Return the run with some variables set."""
+        return self.model_copy(update={"variables": {**self.variables, **values}})

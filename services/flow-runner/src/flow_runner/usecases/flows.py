@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
 from chassis.shards import shard_of
-from contracts.call import CallPlay
 from contracts.envelope import wrap
 from contracts.flow import FlowFact
 from contracts.topics import CALL_COMMANDS, FLOW_EVENTS
@@ -18,9 +17,14 @@ from flow_runner.domain.events import (
     CancelTimer,
     Effect,
     Event,
+    FindQueue,
+    HungUp,
     JoinQueue,
     LeaveQueue,
     PlaybackFinished,
+    PromptMade,
+    QueueFound,
+    QueueMissing,
     Say,
     SetTimer,
     Speak,
@@ -40,7 +44,9 @@ KEPT_MS = 3600 * 1000
 REMEMBERED = 5000
 
 Command = tuple[str | bytes | int | float, ...]
+Question = Speak | FindQueue
 AtQueue = Callable[[Run, JoinQueue | LeaveQueue], Awaitable[None]]
+FindIt = Callable[[Run, str], Awaitable[QueueFound | QueueMissing]]
 
 
 def run_key(attempt_id: str) -> str:
@@ -69,33 +75,45 @@ class Flows:
         self._now = now
         self._on_timer = on_timer
         self._at_queue: AtQueue
-        self._wait_limit_ms: Callable[[str], int]
+        self._find_queue: FindIt
         self._known: OrderedDict[str, tuple[Run, int]] = OrderedDict()
 
-    def queue_with(self, at_queue: AtQueue, wait_limit_ms: Callable[[str], int]) -> None:
-        """Say who carries out joining and leaving, and how long a queue lets wait (0: for ever)."""
-        self._at_queue, self._wait_limit_ms = at_queue, wait_limit_ms
+    def queue_with(self, at_queue: AtQueue, find_queue: FindIt) -> None:
+        """Say who carries out joining and leaving, and who looks queues up."""
+        self._at_queue, self._find_queue = at_queue, find_queue
 
     async def begin(self, run: Run, sequence: int, cause: str) -> None:
-        """Start a run; one that exists has been started before."""
-        if await self._load(run.attempt_id) is None:
+        """Start a run; one that exists has been started before, and is left alone."""
+        if run.attempt_id not in self._known:
             await self._advance(run, 0, Started(), sequence, cause)
 
-    async def on_event(self, attempt_id: str, event: Event, sequence: int, cause: str) -> None:
-        """Let a run take a step, unless it has seen the message or there is no such run."""
+    async def on_event(
+        self, attempt_id: str, event: Event, sequence: int, cause: str
+    ) -> Run | None:
+        """Let a run take a step, unless it has seen the message; return the run, if there is one.
+
+        Args:
+            attempt_id: Whose run.
+            event: What has happened.
+            sequence: Number of the message that told it; below 0 if none did.
+            cause: Id of that message.
+        """
         while True:
             found = await self._load(attempt_id)
             if found is None or (0 <= sequence <= found[0].seen) or found[0].is_over:
                 await self._drop_timer(attempt_id, event)
-                return
-            if await self._advance(found[0], found[1], event, sequence, cause):
-                return
+                if isinstance(event, HungUp):
+                    self._known.pop(attempt_id, None)
+                return found[0] if found else None
+            after = await self._advance(found[0], found[1], event, sequence, cause)
+            if after is not None:
+                return after
 
-    async def is_over(self, attempt_id: str) -> bool:
-        """Whether a run has ended, or there is none."""
+    async def stored(self, attempt_id: str) -> Run | None:
+        """Return a run as it is stored."""
         self._known.pop(attempt_id, None)
         found = await self._load(attempt_id)
-        return found is None or found[0].is_over
+        return found[0] if found else None
 
     async def _load(self, attempt_id: str) -> tuple[Run, int] | None:
         known = self._known.get(attempt_id)
@@ -106,10 +124,9 @@ class Flows:
 
     async def _advance(
         self, run: Run, version: int, event: Event, sequence: int, cause: str
-    ) -> bool:
-        """Take a step and commit it; False if the run has moved meanwhile."""
-        after, effects = step(run, event)
-        after, effects = await self._speak(after, effects)
+    ) -> Run | None:
+        """Take a step and commit it; return the run, or None if it has moved meanwhile."""
+        after, effects = await self._answer(*step(run, event))
         if sequence >= 0:
             after = after.model_copy(update={"seen": sequence})
         change = self._change(after, version, effects, event, cause)
@@ -117,7 +134,10 @@ class Flows:
             await self._outbox.commit(change)
         except StaleWrite:
             self._known.pop(run.attempt_id, None)
-            return version == 0  # someone else has started it
+            return None
+        except BaseException:
+            self._known.pop(run.attempt_id, None)  # it may have happened: look before the next
+            raise
         self._remember(after, version + 1)
         for effect in effects:
             match effect:
@@ -127,36 +147,34 @@ class Flows:
                     self._on_timer()
                 case _:
                     pass
-        return True
+        return after
 
-    async def _speak(self, run: Run, effects: tuple[Effect, ...]) -> tuple[Run, tuple[Effect, ...]]:
-        """Turn texts into files to play; a text that cannot be spoken ends its action as failed."""
+    async def _answer(
+        self, run: Run, effects: tuple[Effect, ...]
+    ) -> tuple[Run, tuple[Effect, ...]]:
+        """Answer the questions of a step by further steps, until nothing is open."""
         done: list[Effect] = []
-        failed: list[str] = []
-        for effect in effects:
-            if not isinstance(effect, Speak):
-                done.append(effect)
-                continue
-            try:
-                url = await self._speech.speak(effect.text, effect.language, effect.voice)
-            except CannotSpeak as error:
-                log.warning("text not spoken", attempt_id=run.attempt_id, why=str(error))
-                failed.append(effect.playback_id)
+        open_ = list(effects)
+        while open_:
+            effect = open_.pop(0)
+            if isinstance(effect, Speak | FindQueue):
+                run, more = step(run, await self._told(run, effect))
+                open_ = [*more, *open_]
             else:
-                play = CallPlay(
-                    attempt_id=run.attempt_id, playback_id=effect.playback_id, media_url=url
-                )
-                done.append(Say(play))
-        for playback_id in failed:
-            run, more = step(run, PlaybackFinished(playback_id, is_failed=True))
-            run, spoken = await self._speak(run, more)
-            done += spoken
+                done.append(effect)
         return run, tuple(done)
 
+    async def _told(self, run: Run, question: Question) -> Event:
+        if isinstance(question, FindQueue):
+            return await self._find_queue(run, question.queue_id)
+        try:
+            spoken = await self._speech.speak(question.text, question.language, question.voice)
+        except CannotSpeak as error:
+            log.warning("text not spoken", attempt_id=run.attempt_id, why=str(error))
+            return PlaybackFinished(question.playback_id, is_failed=True)
+        return PromptMade(question.playback_id, spoken.url, spoken.duration_ms)
+
     def _remember(self, run: Run, version: int) -> None:
-        if run.is_over:
-            self._known.pop(run.attempt_id, None)
-            return
         self._known[run.attempt_id] = (run, version)
         self._known.move_to_end(run.attempt_id)
         if len(self._known) > REMEMBERED:
@@ -184,10 +202,6 @@ class Flows:
                 case SetTimer(timer=timer, after_ms=after_ms):
                     due = int((now + timedelta(milliseconds=after_ms)).timestamp() * 1_000_000)
                     also.append(("ZADD", due_key(shard), due, f"{run.attempt_id}|{timer}"))
-                case JoinQueue(queue_id=queue_id) if self._wait_limit_ms(queue_id):
-                    limit = timedelta(milliseconds=self._wait_limit_ms(queue_id))
-                    due = int((now + limit).timestamp() * 1_000_000)
-                    also.append(("ZADD", due_key(shard), "NX", due, f"{run.attempt_id}|queue"))
                 case CancelTimer(timer=timer):
                     also.append(("ZREM", due_key(shard), f"{run.attempt_id}|{timer}"))
                 case _:
