@@ -1,6 +1,7 @@
 """What people see: lines and tables, with colour and movement on a terminal only."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,11 +44,10 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 def as_line(standing: Standing) -> str:
     """Return the standing as one line, for logs and pipes."""
-    eta = f", about {standing.eta_s:.0f} s to go" if standing.eta_s else ""
     return (
         f"{standing.elapsed_s:5.1f} s  {standing.status:<8} targets: {_counts(standing.targets)}; "
         f"attempts: {_counts(standing.attempts)}; ended: {_counts(standing.results)}; "
-        f"{standing.rate:.1f} attempts/s{eta}"
+        f"{standing.rate:.1f} attempts/s{_to_go(standing)}"
     )
 
 
@@ -62,8 +62,8 @@ def as_panel(standing: Standing) -> Panel:
     rows.add_row("targets", _counts(standing.targets))
     rows.add_row("attempts", _counts(standing.attempts))
     rows.add_row("ended", _counts(standing.results))
-    eta = "" if standing.eta_s is None else f", about {standing.eta_s:.0f} s to go"
-    rows.add_row("pace", f"{standing.rate:.1f} attempts/s, {standing.elapsed_s:.0f} s so far{eta}")
+    pace = f"{standing.rate:.1f} attempts/s, {standing.elapsed_s:.0f} s so far"
+    rows.add_row("pace", pace + _to_go(standing))
     return Panel(rows, title=escape(standing.name or standing.campaign_id), title_align="left")
 
 
@@ -83,6 +83,10 @@ def showing(console: Console, *, line_every_s: float) -> Iterator[Callable[[Stan
             console.print(as_line(standing), markup=False)
 
     yield tell
+
+
+def _to_go(standing: Standing) -> str:
+    return f", about {math.ceil(standing.eta_s)} s to go" if standing.eta_s else ""
 
 
 def _counts(counts: Counter[str]) -> str:

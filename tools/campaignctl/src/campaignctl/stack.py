@@ -208,6 +208,7 @@ def running_stack(options: StackOptions, *, announce: Announce = print_line) -> 
             stack.start(announce)
             yield stack
         finally:
+            announce("Ending: the dialer first, Kafka last ...")
             stack.stop()
             if options.records is not None:
                 stack.keep(options.records)

@@ -57,10 +57,7 @@ def up(
             with announcing(console, "Starting the engine ...") as announce:
                 stack = at_end.enter_context(running_stack(stack_options, announce=announce))
             console.print(told(stack, data), markup=False)
-            try:
-                watch_over(stack)
-            finally:
-                console.print("Ending: the dialer first, Kafka last ...")
+            watch_over(stack)
     except KeyboardInterrupt:
         console.print("Stopped.")
 
