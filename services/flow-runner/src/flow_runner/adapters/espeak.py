@@ -8,6 +8,8 @@ import os
 import re
 import tempfile
 import wave
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -22,7 +24,14 @@ AT_ONCE = 2
 LONGEST_TEXT = 5000
 HEADER_BYTES = 44
 BYTES_PER_MS = 2 * RATE // 1000
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*")
+DEFAULT = "en-us"
+VARIANTS = {"female": "+f3", "male": "+m3"}
 TAG = re.compile(r"<[^>]*>")
+
+
+class VoiceMissing(CannotSpeak):
+    """The engine has no such voice."""
 
 
 class Espeak:
@@ -39,38 +48,46 @@ class Espeak:
         """Return the spoken text; markup (SSML) is dropped."""
         plain = TAG.sub(" ", text).strip()[:LONGEST_TEXT]
         name = hashlib.sha256(f"{voice}\n{language}\n{plain}".encode()).hexdigest()
-        duration_ms = await self._have(name, plain, language)
+        duration_ms = await self._have(name, plain, voices_of(language, voice))
         return Spoken(f"{self._public_url}/media/{name}.wav", duration_ms)
 
     def path_of(self, name: str) -> Path:
         """Return where a spoken text is kept."""
         return self._folder / f"{name}.wav"
 
-    async def _have(self, name: str, text: str, language: str) -> int:
+    async def _have(self, name: str, text: str, voices: Sequence[str]) -> int:
         """Return the duration of a text that is kept; one that is not is spoken first, once."""
         path = self.path_of(name)
         if (duration_ms := _duration_ms(path)) is not None:
             return duration_ms
         task = self._speaking.get(name)
         if task is None:
-            task = asyncio.create_task(self._make(name, text, language))
+            task = asyncio.create_task(self._make(name, text, voices))
             self._speaking[name] = task
             task.add_done_callback(lambda _: self._speaking.pop(name, None))
         await asyncio.shield(task)
         return _duration_ms(path) or 0
 
-    async def _make(self, name: str, text: str, language: str) -> None:
-        spoken = await self._run(text, language) if text else telephone_wav(array.array("h"), RATE)
+    async def _make(self, name: str, text: str, voices: Sequence[str]) -> None:
+        spoken = await self._first(text, voices) if text else telephone_wav(array.array("h"), RATE)
         try:
             await asyncio.to_thread(_write, self.path_of(name), spoken)
         except OSError as error:
             raise CannotSpeak(f"cannot be kept: {error}") from error
 
-    async def _run(self, text: str, language: str) -> bytes:
+    async def _first(self, text: str, voices: Sequence[str]) -> bytes:
+        """Speak with the first voice that the engine has."""
+        *better, last = voices
+        for voice in better:
+            with suppress(VoiceMissing):
+                return await self._run(text, voice)
+        return await self._run(text, last)
+
+    async def _run(self, text: str, voice: str) -> bytes:
         async with self._turn:
             try:
                 program = await asyncio.create_subprocess_exec(
-                    self._program, "-v", voice_of(language), "--stdin", "--stdout",
+                    self._program, "-v", voice, "--stdin", "--stdout",
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
                 )  # fmt: skip
@@ -84,13 +101,23 @@ class Espeak:
                 await program.wait()
                 raise CannotSpeak(f"not within {LIMIT_S} s") from error
         if program.returncode != 0 or not audio:
-            raise CannotSpeak(complaint.decode(errors="replace").strip())
-        return await asyncio.to_thread(_telephone, audio)
+            why = complaint.decode(errors="replace").strip()
+            raise VoiceMissing(why) if "voice does not exist" in why else CannotSpeak(why)
+        try:
+            return await asyncio.to_thread(_telephone, audio)
+        except (wave.Error, EOFError) as error:
+            raise CannotSpeak(f"no audio: {error}") from error
 
 
-def voice_of(language: str) -> str:
-    """Return espeak's name of a BCP 47 language: `en-US` is `en-us`."""
-    return language.lower() if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", language) else "en-us"
+def voices_of(language: str, voice: str) -> tuple[str, ...]:
+    """Return espeak's names to try for a BCP 47 language: `en-US` is `en-us`; at last, English.
+
+    Of the voice only its sex is heard: the names of other engines' voices mean nothing here.
+    """
+    wanted = language.lower() if LANGUAGE.fullmatch(language) else DEFAULT
+    variant = VARIANTS.get(voice.lower(), "")
+    names = (wanted, wanted.partition("-")[0], DEFAULT)
+    return tuple(dict.fromkeys(f"{name}{variant}" for name in names))
 
 
 def _duration_ms(path: Path) -> int | None:

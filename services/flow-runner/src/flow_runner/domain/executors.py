@@ -84,6 +84,7 @@ def _talk(run: Run, _onward: Run, option: Talk) -> Executed:
         playback_id=playback_id,
         is_skippable=option.digits_handle == "next",
         is_async=option.is_async,
+        is_asked=True,
     )
     voice = option.voice_id or option.gender
     return wait(run, waiting), (Speak(playback_id, option.text, option.language, voice),), ""

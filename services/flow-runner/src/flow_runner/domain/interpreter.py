@@ -81,7 +81,7 @@ def _while_sleeping(run: Run, event: Event) -> Outcome:
 
 def _while_playing(run: Run, waiting: ForPlayback, event: Event) -> Outcome:
     match event:
-        case PromptMade(playback_id=id_) if id_ == waiting.playback_id:
+        case PromptMade(playback_id=id_) if waiting.is_asked and id_ == waiting.playback_id:
             return _prompt_made(run, waiting, event)
         case PlaybackFinished(playback_id=id_) if id_ == waiting.playback_id:
             return _played(run, waiting, is_failed=event.is_failed)
@@ -104,7 +104,8 @@ def _prompt_made(run: Run, waiting: ForPlayback, event: PromptMade) -> Outcome:
     )
     if waiting.is_async:
         return finish(run, "finished", Say(play))
-    return run, (Say(play), guard(event.playback_id, event.duration_ms + PROMPT_MARGIN_MS))
+    heard = wait(run, waiting.model_copy(update={"is_asked": False}))
+    return heard, (Say(play), guard(event.playback_id, event.duration_ms + PROMPT_MARGIN_MS))
 
 
 def _stop_playing(run: Run, waiting: ForPlayback, how: str) -> Outcome:

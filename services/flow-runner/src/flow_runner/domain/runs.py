@@ -13,13 +13,18 @@ LARGEST_COUNT = 100
 
 
 class ForPlayback(Value):
-    """Waits for the end of a playback; `urls` are played after it."""
+    """Waits for the end of a playback; `urls` are played after it.
+
+    Attributes:
+        is_asked: Its text is being spoken; nothing plays yet.
+    """
 
     kind: Literal["playback"] = "playback"
     playback_id: str
     urls: tuple[str, ...] = ()
     is_skippable: bool = False
     is_async: bool = False
+    is_asked: bool = False
 
 
 class ForTime(Value):
@@ -45,6 +50,7 @@ class ForAgent(Value):
         is_overdue: The party has waited long enough: no other agent is tried.
         prompts: What the party hears meanwhile, over and over.
         prompt_count: How many prompts have begun; names the present one and its timer.
+        is_asked: The present prompt is being spoken.
         is_hearing: The present prompt plays.
     """
 
@@ -58,6 +64,7 @@ class ForAgent(Value):
     is_overdue: bool = False
     prompts: tuple[Action, ...] = ()
     prompt_count: int = 0
+    is_asked: bool = False
     is_hearing: bool = False
 
 

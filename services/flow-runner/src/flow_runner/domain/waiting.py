@@ -101,7 +101,12 @@ def _assigned(run: Run, waiting: ForAgent, event: AgentAssigned) -> Outcome:
     if event.leg_id == waiting.last_leg_id:  # the queue has not heard that it came to nothing
         return run, (_join(waiting),)
     called = waiting.model_copy(
-        update={"agent_id": event.agent_id, "leg_id": event.leg_id, "is_hearing": False}
+        update={
+            "agent_id": event.agent_id,
+            "leg_id": event.leg_id,
+            "is_asked": False,
+            "is_hearing": False,
+        }
     )
     bridge = CallBridge(
         attempt_id=run.attempt_id,
@@ -167,7 +172,11 @@ def _overdue(run: Run, waiting: ForAgent) -> Outcome:
 def _next_prompt(run: Run, waiting: ForAgent) -> Outcome:
     """Begin the next prompt, and keep the place in the queue."""
     heard = waiting.model_copy(
-        update={"prompt_count": waiting.prompt_count + 1, "is_hearing": False}
+        update={
+            "prompt_count": waiting.prompt_count + 1,
+            "is_asked": False,
+            "is_hearing": False,
+        }
     )
     id_, limit_ms = prompt_id(run, heard), PROMPT_PAUSE_MS
     effects: tuple[Effect, ...] = ()
@@ -175,6 +184,7 @@ def _next_prompt(run: Run, waiting: ForAgent) -> Outcome:
         case Talk() as talk:
             voice = talk.voice_id or talk.gender
             effects = (Speak(id_, talk.text, talk.language, voice),)
+            heard = heard.model_copy(update={"is_asked": True})
             limit_ms = LONGEST_PLAYBACK_MS
         case Play(stream_urls=(url, *_)):
             play = CallPlay(attempt_id=run.attempt_id, playback_id=id_, media_url=url)
@@ -202,17 +212,21 @@ def _prompt_option(run: Run, waiting: ForAgent) -> object:
 
 def _prompt(run: Run, waiting: ForAgent, event: PromptMade | PlaybackFinished) -> Outcome:
     """The present prompt can be played, or has ended: the next one follows in time."""
-    if waiting.leg_id or not waiting.prompt_count or event.playback_id != prompt_id(run, waiting):
+    if waiting.leg_id or event.playback_id != prompt_id(run, waiting):
         return run, ()
     timer = prompt_timer(run, waiting)
     if isinstance(event, PromptMade):
+        if not waiting.is_asked:
+            return run, ()
         play = CallPlay(
             attempt_id=run.attempt_id, playback_id=event.playback_id, media_url=event.media_url
         )
-        heard = wait(run, waiting.model_copy(update={"is_hearing": True}))
+        heard = wait(run, waiting.model_copy(update={"is_asked": False, "is_hearing": True}))
         return heard, (Say(play), SetTimer(timer, event.duration_ms + PROMPT_MARGIN_MS))
+    if not (waiting.is_asked or waiting.is_hearing):
+        return run, ()
     pause = PROMPT_PAUSE_MS if event.is_failed else _pause_ms(waiting, 0)
-    silent = wait(run, waiting.model_copy(update={"is_hearing": False}))
+    silent = wait(run, waiting.model_copy(update={"is_asked": False, "is_hearing": False}))
     return silent, (SetTimer(timer, pause),)
 
 
