@@ -33,6 +33,9 @@ log = structlog.get_logger()
 POLL_MS = 10
 LARGEST_POLL = 500
 BARRIER_S = 25.0
+COMMIT_EVERY_S = 0.25
+FULL_BATCH = 100
+GATHER_S = 0.003  # a small batch costs as much as a large one: let some more come together
 LARGEST_CUT = 65_536
 
 OnMessage = Callable[[Envelope[Any]], Awaitable[None]]
@@ -156,10 +159,12 @@ class _Barrier(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         busy: asyncio.Lock,
+        commit: Callable[[], Awaitable[None]],
         on_assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]],
         on_revoked: Callable[[], None],
     ) -> None:
         self._busy = busy
+        self._commit = commit
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
 
@@ -169,7 +174,7 @@ class _Barrier(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         try:
             async with asyncio.timeout(BARRIER_S), self._busy:
-                pass
+                await self._commit()
         except TimeoutError:
             log.warning("partitions revoked while a batch is in work", count=len(revoked))
 
@@ -215,6 +220,7 @@ def subscribe(
         on_trouble: Told (False, why) while messages wait for a neighbour, then (True, "").
     """
     consumption = Consumption(broker, topics, on_message, types, on_trouble)
+    progress = _Progress()
 
     async def on_assigned(assigned: frozenset[TopicPartition]) -> None:
         if is_from_beginning and assigned:
@@ -234,7 +240,7 @@ def subscribe(
         rebalance_timeout_ms=30_000,
         parser=_parse_with(lambda: subscriber.consumer),
         decoder=_raw,
-        listener=_Barrier(consumption.busy, on_assigned, on_revoked),
+        listener=_Barrier(consumption.busy, progress.commit, on_assigned, on_revoked),
     )
 
     async def on_batch(records: Records) -> None:
@@ -247,23 +253,49 @@ def subscribe(
                 if TopicPartition(record.topic, record.partition) in mine
             )
             await consumption.handle(records)
-            await _commit(consumer, records)
+            progress.note(consumer, records)
+        if len(records) < FULL_BATCH:
+            await asyncio.sleep(GATHER_S)
 
     subscriber(on_batch)
 
 
-async def _commit(consumer: AIOKafkaConsumer, records: Records) -> None:
-    after: dict[TopicPartition, int] = {}
-    for record in records:
-        after[TopicPartition(record.topic, record.partition)] = record.offset + 1
-    if not after:
-        return
-    try:
-        await consumer.commit(after)
-    except (CommitFailedError, IllegalStateError) as moved:
-        log.info("offsets not committed: the partitions have moved", why=str(moved))
-    except KafkaError as trouble:
-        log.warning("offsets not committed: what was handled will come again", why=str(trouble))
+class _Progress:
+    """Offsets of what has been handled, committed a few times a second and before a revoke.
+
+    A commit costs the broker a write. What is handled but not yet committed comes again after a
+    crash, and every consumer skips what it has seen.
+    """
+
+    def __init__(self) -> None:
+        self._consumer: AIOKafkaConsumer | None = None
+        self._after: dict[TopicPartition, int] = {}
+        self._commit_task: asyncio.Task[None] | None = None
+
+    def note(self, consumer: AIOKafkaConsumer, records: Records) -> None:
+        """Remember what has been handled, to be committed soon."""
+        self._consumer = consumer
+        for record in records:
+            self._after[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        if self._after and (self._commit_task is None or self._commit_task.done()):
+            self._commit_task = asyncio.create_task(self._soon())
+
+    async def _soon(self) -> None:
+        await asyncio.sleep(COMMIT_EVERY_S)
+        await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what has been handled."""
+        after, self._after = self._after, {}
+        if not after or self._consumer is None:
+            return
+        try:
+            await self._consumer.commit(after)
+        except (CommitFailedError, IllegalStateError) as moved:
+            log.info("offsets not committed: the partitions have moved", why=str(moved))
+        except KafkaError as trouble:
+            log.warning("offsets not committed: it will come again", why=str(trouble))
+            self._after = after | self._after
 
 
 class Follower:

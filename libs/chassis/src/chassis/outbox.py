@@ -28,6 +28,7 @@ log = structlog.get_logger()
 LARGEST_BATCH = 200
 PUBLISH_LIMIT_S = 30.0
 RECHECK_S = 0.5
+GATHER_S = 0.001  # changes of the same moment travel together
 
 StreamId = tuple[int, int]
 
@@ -165,13 +166,36 @@ class Outbox:
         )
         self._waiting: dict[str, deque[tuple[Change, asyncio.Future[Position]]]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[str, list[tuple[str, asyncio.Future[Record | None]]]] = {}
+        self._reading: set[asyncio.Task[None]] = set()
         self._published: dict[str, StreamId] = {}
         self._order = count()
         self._hearing: dict[str, list[tuple[StreamId, int, asyncio.Future[None]]]] = {}
 
     async def read(self, key: str) -> Record | None:
-        """Return the record, or None if there is none."""
-        return record_of(await self.redis.get(key))
+        """Return the record, or None if there is none. Reads of one moment travel together."""
+        future: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
+        shard = key.partition("}")[0]
+        if shard in self._asked:
+            self._asked[shard].append((key, future))
+        else:
+            self._asked[shard] = [(key, future)]
+            self._reading.add(task := asyncio.create_task(self._read_together(shard)))
+            task.add_done_callback(self._reading.discard)
+        return await future
+
+    async def _read_together(self, shard: str) -> None:
+        asked = self._asked.pop(shard)
+        try:
+            records = await self.read_many([key for key, _ in asked])
+        except Exception as error:
+            for _, future in asked:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), record in zip(asked, records, strict=True):
+            if not future.done():
+                future.set_result(record)
 
     async def read_many(self, keys: Sequence[str]) -> list[Record | None]:
         """Return the records of keys that share a shard, in their order."""
@@ -196,6 +220,7 @@ class Outbox:
     async def _flush(self, shard: str) -> None:
         waiting = self._waiting[shard]
         try:
+            await asyncio.sleep(GATHER_S)
             while waiting:
                 batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
                 await self._send(shard, batch)

@@ -28,6 +28,8 @@ BEAT_S = 1.0
 ALIVE_S = 4.0
 BATCH = 500
 BLOCK_MS = 1000
+FULL_BATCH = 100
+GATHER_S = 0.002  # a small batch costs as much as a large one: let some more come together
 
 
 def _script(name: str) -> str:
@@ -139,6 +141,8 @@ class Relay:
                 last = entries[-1][0]
                 keys = [outbox_key(shard), published_key(shard), lease_key(shard)]
                 await self._trim(keys=keys, args=[last, self._holder])
+                if len(entries) < FULL_BATCH:
+                    await asyncio.sleep(GATHER_S)
             except TRANSIENT as trouble:
                 self._on_trouble(False, f"relay of {shard}: {trouble}")
                 await asyncio.sleep(BEAT_S / 2)

@@ -16,7 +16,7 @@ from contracts import call, campaign, dialing, flow, queue, resources, target
 from contracts.base import Message, members
 from contracts.envelope import Envelope
 
-PARTITIONS = 12
+PARTITIONS = 6
 
 
 class Cleanup(StrEnum):
