@@ -1,4 +1,4 @@
-"""kill -9 in mid-campaign: the campaign ends, and no attempt is originated twice."""
+"""kill -9 in mid-campaign, of a service or of what it stands on: nothing lost, nothing twice."""
 
 import time
 import uuid
@@ -75,14 +75,44 @@ def test_a_killed_service_loses_nothing_and_rings_nobody_twice(
 ) -> None:
     before = len(engine.journal_lines())
     outdial, campaign = a_campaign(api)
-    assert api.put(f"/v1.0/campaigns/{campaign}/status", json={"status": "run"}).is_success
+    start(api, campaign)
     wait_until(lambda: len(engine.journal_lines()) - before > TARGETS // 4)
     engine.kill(program)
     time.sleep(0.5)  # calls ring, end and are answered while nobody listens
     engine.restart(program)
-
     wait_until(lambda: status_of(api, campaign) == "stop", within_s=90)
-    lines = engine.journal_lines()[before:]
+    assert_nothing_lost_or_doubled(api, outdial, campaign, engine.journal_lines()[before:])
+
+
+@pytest.mark.parametrize("neighbour", ["kafka", "redis"])
+def test_an_outage_pauses_the_campaign_and_is_told_by_the_probes(
+    neighbour: str, api: httpx.Client, engine: Stack
+) -> None:
+    before = len(engine.journal_lines())
+    outdial, campaign = a_campaign(api)
+    start(api, campaign)
+    wait_until(lambda: len(engine.journal_lines()) - before > TARGETS // 4)
+    child = (engine.kafka if neighbour == "kafka" else engine.redis).child
+    assert child is not None
+    engine.children.kill(child)
+    wait_until(lambda: neighbour in engine.not_ready("dialer"), within_s=20)
+    rung = len(engine.journal_lines())
+    time.sleep(2)  # long enough for a dialer that does not care to go on dialing
+    assert len(engine.journal_lines()) == rung, "nothing rings without a durable intent"
+    engine.children.restart(child)
+    engine.await_ready(tuple(engine.programs))
+    wait_until(lambda: status_of(api, campaign) == "stop", within_s=90)
+    assert_nothing_lost_or_doubled(api, outdial, campaign, engine.journal_lines()[before:])
+
+
+def start(api: httpx.Client, campaign: str) -> None:
+    assert api.put(f"/v1.0/campaigns/{campaign}/status", json={"status": "run"}).is_success
+
+
+def assert_nothing_lost_or_doubled(
+    api: httpx.Client, outdial: str, campaign: str, lines: list[dict[str, Any]]
+) -> None:
+    """Three ledgers agree: the network's journal, the targets, the campaigncalls."""
     twice = {id_: n for id_, n in Counter(line["channel_id"] for line in lines).items() if n > 1}
     assert not twice, "an attempt was originated twice"
     targets = every(api, f"/outdials/{outdial}/targets")
@@ -91,9 +121,13 @@ def test_a_killed_service_loses_nothing_and_rings_nobody_twice(
     for target in targets:
         number = target["destination_0"]["target"]
         assert rings[number] <= target["try_count_0"] <= 2
-    attempts = every(api, f"/campaigns/{campaign}/campaigncalls")
-    assert {attempt["status"] for attempt in attempts} == {"done"}
-    assert {line["channel_id"] for line in lines} <= {attempt["id"] for attempt in attempts}
+    wait_until(lambda: {call["status"] for call in calls_of(api, campaign)} == {"done"})
+    known = {call["id"] for call in calls_of(api, campaign)}
+    assert {line["channel_id"] for line in lines} <= known
+
+
+def calls_of(api: httpx.Client, campaign: str) -> list[Any]:
+    return every(api, f"/campaigns/{campaign}/campaigncalls")
 
 
 def status_of(api: httpx.Client, campaign: str) -> str:
