@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 
 from chassis import logs
 from chassis.broker import build_broker, build_producer, provision
+from chassis.endings import end
 from chassis.errors import TRANSIENT, persist
 from chassis.outbox import Outbox
 from chassis.probes import Readiness, add_probes
@@ -186,14 +187,7 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
 
 
 def _background(stack: AsyncExitStack, loop: Loop) -> None:
-    task = asyncio.create_task(_for_ever(loop))
-
-    async def end() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(end)
+    stack.push_async_callback(end, asyncio.create_task(_for_ever(loop)))
 
 
 async def _for_ever(loop: Loop) -> None:

@@ -18,6 +18,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
+from chassis.endings import end
 from chassis.errors import TRANSIENT
 from chassis.shards import lease_key, outbox_key, published_key, shards_of
 
@@ -101,10 +102,9 @@ class Relay:
             await self._drop(shard)
 
     async def _drop(self, shard: str) -> None:
-        task = self._held.pop(shard)
+        relaying = self._held.pop(shard)
         self._held_until.pop(shard, None)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(relaying)
         if await self._redis.get(lease_key(shard)) == self._holder.encode():
             await self._redis.delete(lease_key(shard))
 
@@ -117,8 +117,7 @@ class Relay:
                 await self._drop(shard)
         except TRANSIENT as trouble:
             log.warning("leases are left to expire", why=str(trouble))
-        for task in self._held.values():
-            task.cancel()
+        await end(*self._held.values())
 
     async def _relay(self, shard: str) -> None:
         """Publish the outbox of one shard for as long as its lease is held."""
