@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from chassis.endings import end
 from chassis.errors import Transient
 from chassis.outbox import Change, Guard, Outbox, OutMessage, Record, StaleWrite, Write, stream_id
 from chassis.shards import outbox_key, published_key
@@ -366,9 +367,7 @@ async def test_whoever_awaits_publication_goes_on_when_it_is_announced(
     await other.redis.publish(published_key(shard), f"{second.id[0]}-{second.id[1]}")
     async with asyncio.timeout(5):
         await waits[1]
-    listening.cancel()
-    with suppress(asyncio.CancelledError):
-        await listening
+    await end(listening)
 
 
 async def test_a_missed_announcement_is_looked_up(outbox: Outbox, shard: str) -> None:
