@@ -7,10 +7,15 @@ from target_queue import TargetQueue
 from campaign_manager.api import Border, UseCases, add_routes
 from campaign_manager.settings import Settings
 from campaign_manager.subscribers import follow_queues, subscribe_events
+from campaign_manager.usecases.agents import Agents
 from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
 from campaign_manager.usecases.credentials import Credentials
-from campaign_manager.usecases.definitions import SHARD, Definitions
+from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.kinds import SHARD
+from campaign_manager.usecases.references import References
+from campaign_manager.usecases.resources import Resources
+from campaign_manager.usecases.targets import Targets
 
 
 def build(settings: Settings) -> Service:
@@ -27,27 +32,29 @@ def build(settings: Settings) -> Service:
 
 def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
     outbox = parts.outbox
+    queue = TargetQueue(outbox)
     definitions = Definitions(outbox)
-    targets = TargetQueue(outbox)
+    references = References(definitions, outbox)
+    campaigns = Campaigns(definitions, references, queue)
+    agents = Agents(definitions, outbox)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+    engaged: dict[str, frozenset[str]] = {}
     cases = UseCases(
         definitions=definitions,
-        campaigns=Campaigns(definitions, targets),
+        resources=Resources(definitions, references, campaigns),
+        campaigns=campaigns,
         campaigncalls=CampaignCalls(outbox),
-        credentials=Credentials(definitions, outbox, secret),
-        targets=targets,
+        agents=agents,
+        credentials=Credentials(definitions, agents, outbox, secret),
+        targets=Targets(definitions, queue),
         border=Border(settings.timestamps),
-        engaged={},
+        engaged=engaged,
     )
     add_routes(api, cases)
     subscribe_events(
-        parts,
-        definitions=definitions,
-        campaigns=cases.campaigns,
-        campaigncalls=cases.campaigncalls,
-        targets=targets,
+        parts, campaigns=campaigns, campaigncalls=cases.campaigncalls, targets=cases.targets
     )
-    follow_queues(parts, cases.engaged)
+    follow_queues(parts, engaged)
 
     async def bootstrap() -> None:
         if settings.bootstrap_username and settings.bootstrap_password:

@@ -8,7 +8,7 @@ from contracts.campaign import Campaign
 from contracts.target import Target
 
 
-class Targets(Protocol):
+class TargetQueue(Protocol):
     """The targets of outdials, and the gates of campaigns."""
 
     async def add(

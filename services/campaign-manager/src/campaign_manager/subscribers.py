@@ -1,6 +1,6 @@
 """What the campaign-manager hears from Kafka, translated into use cases."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import structlog
@@ -12,7 +12,7 @@ from contracts.campaign import CampaignStart, CampaignStop
 from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import Envelope
 from contracts.queue import QueueLoadChanged
-from contracts.target import Target, TargetAdd
+from contracts.target import TargetAdd
 from contracts.topics import (
     CALL_EVENTS,
     CAMPAIGN_COMMANDS,
@@ -22,10 +22,9 @@ from contracts.topics import (
 )
 
 from campaign_manager.domain.status import Trigger
-from campaign_manager.ports import Targets
 from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
-from campaign_manager.usecases.definitions import OUTDIAL, Definitions
+from campaign_manager.usecases.targets import Targets, blank_target
 
 log = structlog.get_logger()
 
@@ -44,7 +43,6 @@ TYPES = (
 def subscribe_events(
     parts: Parts,
     *,
-    definitions: Definitions,
     campaigns: Campaigns,
     campaigncalls: CampaignCalls,
     targets: Targets,
@@ -58,17 +56,13 @@ def subscribe_events(
             case DialingExhausted() | DialingDrained() as fact:
                 await campaigns.on_dialing(fact, envelope.customer_id)
             case CampaignStart(campaign_id=id_):
-                await _asked(
-                    envelope,
-                    lambda: campaigns.request(id_, envelope.customer_id, Trigger.RUN_REQUESTED),
-                )
+                asked = campaigns.update(id_, envelope.customer_id, trigger=Trigger.RUN_REQUESTED)
+                await _answer(envelope, asked)
             case CampaignStop(campaign_id=id_):
-                await _asked(
-                    envelope,
-                    lambda: campaigns.request(id_, envelope.customer_id, Trigger.STOP_REQUESTED),
-                )
+                asked = campaigns.update(id_, envelope.customer_id, trigger=Trigger.STOP_REQUESTED)
+                await _answer(envelope, asked)
             case TargetAdd() as addition:
-                await _asked(envelope, lambda: _add(definitions, targets, addition, envelope))
+                await _answer(envelope, _add(targets, addition, envelope.customer_id))
             case _:
                 log.info("message skipped", type=envelope.type)
 
@@ -82,30 +76,25 @@ def subscribe_events(
     )
 
 
-async def _asked(envelope: Envelope[Any], do: Callable[[], Awaitable[Any]]) -> None:
+async def _answer(envelope: Envelope[Any], asked: Awaitable[Any]) -> None:
     """Do what a command asks; a refusal is its sender's affair, and no dead letter."""
     try:
-        await do()
+        await asked
     except Refused as refusal:
         log.warning("command refused", type=envelope.type, id=envelope.id, why=str(refusal))
 
 
-async def _add(
-    definitions: Definitions, targets: Targets, addition: TargetAdd, envelope: Envelope[Any]
-) -> None:
-    stored = await definitions.get(OUTDIAL, addition.outdial_id, envelope.customer_id)
-    target = Target(
-        target_id=addition.target_id,
-        outdial_id=stored.item.id,
-        customer_id=envelope.customer_id,
-        name=addition.name,
-        detail=addition.detail,
-        data=addition.data,
-        destinations=addition.destinations,
-        created_at=envelope.time,
-        updated_at=envelope.time,
+async def _add(targets: Targets, addition: TargetAdd, customer_id: str) -> None:
+    blank = blank_target(addition.outdial_id, customer_id, addition.target_id)
+    target = blank.model_copy(
+        update={
+            "name": addition.name,
+            "detail": addition.detail,
+            "data": addition.data,
+            "destinations": addition.destinations,
+        }
     )
-    await targets.add(stored.item.id, envelope.customer_id, [target])
+    await targets.add(addition.outdial_id, customer_id, [target])
 
 
 def follow_queues(parts: Parts, engaged: dict[str, frozenset[str]]) -> None:

@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 
-from campaign_manager.api.campaigns import campaign_routes
+from campaign_manager.api.agents import agent_routes
+from campaign_manager.api.campaigns import campaign_routes, campaigncall_routes
 from campaign_manager.api.context import UseCases
 from campaign_manager.api.errors import install
-from campaign_manager.api.people import access_key_routes, agent_routes, login_routes
+from campaign_manager.api.logins import access_key_routes, login_routes
 from campaign_manager.api.resources import resource_routes
 from campaign_manager.api.targets import target_routes
 
@@ -20,6 +21,7 @@ def add_routes(api: FastAPI, cases: UseCases) -> None:
         target_routes,
         resource_routes,
         campaign_routes,
+        campaigncall_routes,
         access_key_routes,
         agent_routes,
     ):

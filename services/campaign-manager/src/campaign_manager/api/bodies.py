@@ -1,104 +1,53 @@
-"""What clients may send. Members that are left out stay as they are; unknown ones are ignored."""
+"""What clients may send, and what it changes in our words; `border` is the way back."""
 
-import json
-import re
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any, ClassVar, Literal
 
-from contracts.actions import NIL_ID, Action, UnknownAction, parse_option
-from contracts.campaign import CampaignKind, EndHandle
-from contracts.resources import Address, AgentStatus
+from contracts.actions import NIL_ID, Action
+from contracts.campaign import CampaignKind, CampaignLimits, EndHandle
+from contracts.resources import AgentStatus, Outplan
 from contracts.target import Destination
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
 
-E164 = re.compile(r"\+[1-9]\d{4,14}")
-START_WORDS = {"run", "running", "start"}
-STOP_WORDS = {"stop", "stopped", "stopping"}
-LARGEST_INT = 2**31 - 1
+from campaign_manager.api.fields import (
+    ActionBody,
+    AddressBody,
+    Body,
+    Count,
+    Detail,
+    DialableBody,
+    FreeText,
+    Identifier,
+    Limit,
+    Name,
+    wrong,
+)
+from campaign_manager.domain.status import Trigger
+from campaign_manager.usecases.kinds import new_id
 
+SLOTS = range(5)
+TRIGGERS = {
+    **dict.fromkeys(("run", "running", "start"), Trigger.RUN_REQUESTED),
+    **dict.fromkeys(("stop", "stopped", "stopping"), Trigger.STOP_REQUESTED),
+}
+END_HANDLES = {"next": EndHandle.STOP.value, "loop": EndHandle.CONTINUE.value}
+HUNDRED_YEARS_S = 3_155_760_000
 
-def _identifier(given: Any) -> Any:
-    """`""`, null and the nil UUID all mean none; anything else must be a UUID."""
-    if given in (None, "", NIL_ID):
-        return None
-    try:
-        return str(UUID(given))
-    except (ValueError, AttributeError, TypeError) as error:
-        raise PydanticCustomError("INVALID_ID", "is not a UUID") from error
-
-
-def _text(given: Any) -> Any:
-    """Free text; an object is kept as its JSON."""
-    return json.dumps(given) if isinstance(given, dict | list) else given
-
-
-Identifier = Annotated[str | None, BeforeValidator(_identifier)]
-FreeText = Annotated[str, BeforeValidator(_text)]
-Name = Annotated[str, Field(max_length=255)]
-Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
-
-
-class Body(BaseModel):
-    """A request body."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    def given(self) -> dict[str, Any]:
-        """Return the members that the client has sent, with their values as they are."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+Changes = dict[str, Any]
 
 
-class AddressBody(Body):
-    type: str = ""
-    target: str = ""
-    target_name: str = ""
-    name: str = ""
-    detail: str = ""
-
-    def to_address(self) -> Address | None:
-        """Return the address; nothing if no target is given."""
-        if not self.target:
-            return None
-        kind = self.type or ("tel" if E164.fullmatch(self.target) else "sip")
-        return Address(**(self.model_dump() | {"type": kind}))
+def _status(given: Any) -> Any:
+    if isinstance(given, str) and given not in TRIGGERS:
+        raise wrong(f"is none of {', '.join(TRIGGERS)}")
+    return given
 
 
-def _dialable(body: AddressBody | None, slot: int) -> Destination | None:
-    address = body.to_address() if body else None
-    if address is None:
-        return None
-    if address.type not in ("tel", "sip"):
-        raise PydanticCustomError("INVALID_ARGUMENT", "only tel and sip can be dialed")
-    if address.type == "tel" and not E164.fullmatch(address.target):
-        raise PydanticCustomError("INVALID_ARGUMENT", "is not an E.164 number such as +15551234567")
-    return Destination(
-        slot=slot,
-        kind=address.type,
-        address=address.target,
-        target_name=address.target_name,
-        name=address.name,
-        detail=address.detail,
-    )
+def _routing_method(given: Any) -> Any:
+    if isinstance(given, str) and given not in ("", "random"):
+        raise wrong("only random is known", code="INVALID_ROUTING_METHOD")
+    return given
 
 
-def _action(given: Any) -> Any:
-    """An action that can be carried out: its type is known and its option fits."""
-    if not isinstance(given, dict):
-        raise PydanticCustomError("dict_type", "is not an object")
-    ids = {name: _identifier(given.get(name)) or NIL_ID for name in ("id", "next_id")}
-    try:
-        action = Action(type=given.get("type", ""), option=given.get("option") or {}, **ids)
-        parse_option(action)
-    except UnknownAction as error:
-        raise PydanticCustomError("INVALID_ACTION_TYPE", "{why}", {"why": str(error)}) from error
-    except ValidationError as error:
-        why = "; ".join(f"{'.'.join(map(str, r['loc']))}: {r['msg']}" for r in error.errors())
-        raise PydanticCustomError("INVALID_ARGUMENT", "{why}", {"why": why}) from error
-    return action
-
-
-Actions = tuple[Annotated[Action, BeforeValidator(_action)], ...] | None
+StatusWord = Annotated[str, BeforeValidator(_status)]
 
 
 class LoginBody(Body):
@@ -107,36 +56,60 @@ class LoginBody(Body):
 
 
 class CampaignBody(Body):
+    blank_is_absent: ClassVar[frozenset[str]] = frozenset({"type", "end_handle", "status"})
+
     name: Name = ""
-    detail: str = ""
+    detail: Detail = ""
     type: CampaignKind = CampaignKind.CALL
-    status: str = ""
+    status: StatusWord = "stop"
     service_level: Count = 0
-    end_handle: EndHandle = EndHandle.STOP
-    actions: Annotated[Actions, Field(strict=False)] = None
+    end_handle: Annotated[
+        EndHandle,
+        BeforeValidator(
+            lambda word: END_HANDLES.get(word, word) if isinstance(word, str) else word
+        ),
+    ] = EndHandle.STOP
+    actions: list[ActionBody] | None = None
     outplan_id: Identifier = None
     outdial_id: Identifier = None
     queue_id: Identifier = None
     next_campaign_id: Identifier = None
-    max_concurrent_calls: Annotated[int, Field(ge=1, le=LARGEST_INT)] = 10
-    calls_per_second: Annotated[int, Field(ge=1, le=LARGEST_INT)] = 5
+    max_concurrent_calls: Limit = 10
+    calls_per_second: Limit = 5
 
-    @field_validator("status")
-    @classmethod
-    def _known_status(cls, status: str) -> str:
-        if status and status not in START_WORDS | STOP_WORDS:
-            raise PydanticCustomError("INVALID_ARGUMENT", "run and stop are known")
-        return status
+    def changes(self, limits: CampaignLimits) -> Changes:
+        """Return what it changes in a campaign that has these limits; all but the status."""
+        renamed = {"type": "kind", "service_level": "dial_ratio_percent"}
+        changes: Changes = {}
+        given = self.given()
+        for name, value in given.items():
+            if name in CampaignLimits.model_fields:
+                changes["limits"] = changes.get("limits", limits).model_copy(update={name: value})
+            elif name == "actions":
+                changes["actions"] = _actions(self.actions)
+            elif name != "status":
+                changes[renamed.get(name, name)] = value
+        return changes
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What it asks of the campaign's status, if anything."""
+        return TRIGGERS[self.status] if "status" in self.model_fields_set else None
 
 
-class StatusBody(CampaignBody):
-    status: str
+class StatusBody(Body):
+    status: StatusWord
+
+    @property
+    def trigger(self) -> Trigger:
+        """What it asks of the campaign's status."""
+        return TRIGGERS[self.status]
 
 
 class OutplanBody(Body):
     name: Name = ""
-    detail: str = ""
-    source: AddressBody | None = None
+    detail: Detail = ""
+    source: DialableBody | None = None
     dial_timeout: Count = 0
     try_interval: Count = 0
     max_try_count_0: Count = 0
@@ -145,73 +118,133 @@ class OutplanBody(Body):
     max_try_count_3: Count = 0
     max_try_count_4: Count = 0
 
+    def changes(self, before: Outplan) -> Changes:
+        """Return what it changes in an outplan."""
+        given = self.given()
+        counts = tuple(
+            given.pop(f"max_try_count_{slot}", before.max_attempts[slot]) for slot in SLOTS
+        )
+        changes = {**given, "max_attempts": counts}
+        if "try_interval" in changes:
+            changes["try_interval_ms"] = changes.pop("try_interval")
+        if "source" in changes:
+            changes["source"] = self.source.to_address() if self.source else None
+        return changes
+
 
 class OutdialBody(Body):
     campaign_id: Identifier = None
     name: Name = ""
-    detail: str = ""
+    detail: Detail = ""
     data: FreeText = ""
+
+    def changes(self, _before: Any) -> Changes:
+        """Return what it changes in an outdial."""
+        return self.given()
 
 
 class TargetBody(Body):
     name: Name = ""
-    detail: str = ""
+    detail: Detail = ""
     data: FreeText = ""
-    destination_0: AddressBody | None = None
-    destination_1: AddressBody | None = None
-    destination_2: AddressBody | None = None
-    destination_3: AddressBody | None = None
-    destination_4: AddressBody | None = None
-
-    @field_validator(
-        "destination_0", "destination_1", "destination_2", "destination_3", "destination_4"
-    )
-    @classmethod
-    def _is_dialable(cls, body: AddressBody | None) -> AddressBody | None:
-        _dialable(body, 0)
-        return body
+    destination_0: DialableBody | None = None
+    destination_1: DialableBody | None = None
+    destination_2: DialableBody | None = None
+    destination_3: DialableBody | None = None
+    destination_4: DialableBody | None = None
 
     def destinations(self) -> tuple[Destination, ...]:
         """Return the destinations that are given, in the order of their slots."""
-        found = (_dialable(getattr(self, f"destination_{slot}"), slot) for slot in range(5))
-        return tuple(destination for destination in found if destination is not None)
+        slots: list[DialableBody | None] = [getattr(self, f"destination_{slot}") for slot in SLOTS]
+        found = (body.to_destination(slot) for slot, body in enumerate(slots) if body)
+        return tuple(destination for destination in found if destination)
 
 
 class QueueBody(Body):
     name: Name = ""
-    detail: str = ""
-    routing_method: Literal["", "random"] = "random"
-    tag_ids: Annotated[tuple[Identifier, ...], Field(strict=False)] = ()
+    detail: Detail = ""
+    routing_method: Annotated[str, BeforeValidator(_routing_method)] = "random"
+    tag_ids: list[Identifier] = Field(default_factory=list)
     wait_flow_id: Identifier = None
     wait_timeout: Count = 0
     service_timeout: Count = 0
 
+    def changes(self, _before: Any) -> Changes:
+        """Return what it changes in a queue."""
+        renamed = {"wait_timeout": "wait_timeout_ms", "service_timeout": "service_timeout_ms"}
+        changes = {renamed.get(name, name): value for name, value in self.given().items()}
+        if "tag_ids" in changes:
+            changes["tag_ids"] = _tags(self.tag_ids)
+        return changes
+
 
 class FlowBody(Body):
     name: Name = ""
-    detail: str = ""
-    actions: Annotated[Actions, Field(strict=False)] = None
+    detail: Detail = ""
+    actions: list[ActionBody] | None = None
     on_complete_flow_id: Identifier = None
+
+    def changes(self, _before: Any) -> Changes:
+        """Return what it changes in a flow; actions without an id are given one."""
+        changes = self.given()
+        if "actions" in changes:
+            changes["actions"] = tuple(
+                action if action.id != NIL_ID else action.model_copy(update={"id": new_id()})
+                for action in _actions(self.actions) or ()
+            )
+        return changes
 
 
 class TagBody(Body):
     name: Name = ""
-    detail: str = ""
+    detail: Detail = ""
+
+    def changes(self, _before: Any) -> Changes:
+        """Return what it changes in a tag."""
+        return self.given()
 
 
 class AgentBody(Body):
-    username: Annotated[str, Field(max_length=255)] = ""
-    password: str = ""
+    blank_is_absent: ClassVar[frozenset[str]] = frozenset({"ring_method", "status", "password"})
+
+    username: Name = ""
+    password: Annotated[str, Field(max_length=1024)] = ""
     name: Name = ""
-    detail: str = ""
-    ring_method: Literal["", "ringall", "linear"] = "ringall"
+    detail: Detail = ""
+    ring_method: Literal["ringall", "linear"] = "ringall"
     permission: Annotated[int, Field(ge=0, le=65535)] = 0
     status: AgentStatus = AgentStatus.OFFLINE
-    tag_ids: Annotated[tuple[Identifier, ...], Field(strict=False)] = ()
-    addresses: Annotated[tuple[AddressBody, ...], Field(strict=False)] = ()
+    tag_ids: list[Identifier] = Field(default_factory=list)
+    addresses: list[AddressBody] = Field(default_factory=list)
+
+    def changes(self) -> Changes:
+        """Return what it changes in an agent, but for the password; a username never changes."""
+        changes = self.given()
+        for name in ("username", "password"):
+            changes.pop(name, None)
+        if "tag_ids" in changes:
+            changes["tag_ids"] = _tags(self.tag_ids)
+        if "addresses" in changes:
+            found = (address.to_address() for address in self.addresses)
+            changes["addresses"] = tuple(address for address in found if address)
+        return changes
 
 
 class AccessKeyBody(Body):
     name: Name = ""
-    detail: str = ""
-    expire: Annotated[int, Field(ge=86_400, description="Seconds, at least a day.")] = 86_400
+    detail: Detail = ""
+    expire: Annotated[
+        int, Field(ge=86_400, le=HUNDRED_YEARS_S, description="Seconds, at least a day.")
+    ] = 86_400
+
+    def changes(self) -> Changes:
+        """Return what it changes in an access key."""
+        return {name: value for name, value in self.given().items() if name != "expire"}
+
+
+def _actions(bodies: list[ActionBody] | None) -> tuple[Action, ...] | None:
+    return None if bodies is None else tuple(body.to_action() for body in bodies)
+
+
+def _tags(ids: list[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(id_ for id_ in ids if id_))

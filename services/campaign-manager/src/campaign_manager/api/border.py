@@ -1,10 +1,12 @@
 """Our values in the API's words: destination_0 ... destination_4, nil UUIDs, its timestamps."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from contracts.actions import NIL_ID, Action
+from contracts.call import Attempt
 from contracts.campaign import Campaign
 from contracts.resources import (
     AccessKey,
@@ -26,6 +28,7 @@ NEVER = "9999-01-01 00:00:00.000000"
 SLOTS = range(5)
 
 Shown = dict[str, Any]
+Created = Owned | Campaign | Target | Attempt
 
 
 class Border:
@@ -43,13 +46,13 @@ class Border:
         text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
         return f"{text}Z"
 
-    def page(self, rows: list[Shown], last_created_at: datetime | None) -> Shown:
+    def page(self, shown: list[Shown], rows: Sequence[Created]) -> Shown:
         """Return a list answer; the token is the creation of its last row, always in six digits."""
         token = ""
-        if last_created_at is not None:
+        if rows:
             style = "%Y-%m-%d %H:%M:%S.%f" if self._is_seed else "%Y-%m-%dT%H:%M:%S.%fZ"
-            token = last_created_at.astimezone(UTC).strftime(style)
-        return {"result": rows, "next_page_token": token}
+            token = rows[-1].created_at.astimezone(UTC).strftime(style)
+        return {"result": shown, "next_page_token": token}
 
     def _times(self, item: Owned | Campaign | Target) -> Shown:
         return {
@@ -77,7 +80,7 @@ class Border:
             "status": campaign.status.value,
             "service_level": campaign.dial_ratio_percent,
             "end_handle": campaign.end_handle.value,
-            "actions": _actions(campaign.actions),
+            "actions": self._actions(campaign.actions),
             "outplan_id": campaign.outplan_id or NIL_ID,
             "outdial_id": campaign.outdial_id or NIL_ID,
             "queue_id": campaign.queue_id or NIL_ID,
@@ -86,6 +89,17 @@ class Border:
             "calls_per_second": campaign.limits.calls_per_second,
             **self._times(campaign),
         }
+
+    def _actions(self, actions: tuple[Action, ...] | None) -> list[Shown] | None:
+        if actions is None:
+            return None
+        shown = []
+        for action in actions:
+            row: Shown = {"id": action.id, "next_id": action.next_id, "type": action.type}
+            if action.option:
+                row["option"] = action.option
+            shown.append(row if self._is_seed else row | {"tm_execute": None})
+        return shown
 
     def outplan(self, outplan: Outplan) -> Shown:
         """Return an outplan; `dial_timeout` as it was sent."""
@@ -161,6 +175,12 @@ class Border:
             "wait_flow_id": queue.wait_flow_id or NIL_ID,
             "wait_timeout": queue.wait_timeout_ms,
             "service_timeout": queue.service_timeout_ms,
+            "wait_queuecall_ids": [],
+            "service_queuecall_ids": [],
+            "total_incoming_count": 0,
+            "total_serviced_count": 0,
+            "total_abandoned_count": 0,
+            "direct_hash": "",
             **self._times(queue),
         }
 
@@ -169,7 +189,8 @@ class Border:
         return {
             **self._head(flow),
             "type": "flow",
-            "actions": _actions(flow.actions),
+            "actions": self._actions(flow.actions),
+            "direct_hash": "",
             "on_complete_flow_id": flow.on_complete_flow_id or NIL_ID,
             **self._times(flow),
         }
@@ -189,6 +210,7 @@ class Border:
             "permission": agent.permission,
             "tag_ids": list(agent.tag_ids),
             "addresses": [_address(address) for address in agent.addresses],
+            "direct_hash": "",
             **self._times(agent),
         }
 
@@ -219,16 +241,6 @@ def _destination(destination: Destination | None) -> Shown | None:
             detail=destination.detail,
         )
     )
-
-
-def _actions(actions: tuple[Action, ...] | None) -> list[Shown] | None:
-    if actions is None:
-        return None
-    shown = []
-    for action in actions:
-        row: Shown = {"id": action.id, "next_id": action.next_id, "type": action.type}
-        shown.append(row | {"option": action.option} if action.option else row)
-    return shown
 
 
 def parse_token(token: str) -> datetime | None:

@@ -1,56 +1,67 @@
 """What every route needs: who asks, the body, the page, the use cases."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import TypeAdapter
 
-from campaign_manager.api.bodies import Body
 from campaign_manager.api.border import Border, parse_token
-from campaign_manager.api.errors import ApiError
-from campaign_manager.ports import Targets
+from campaign_manager.api.errors import ApiError, field_error
+from campaign_manager.api.fields import Body
+from campaign_manager.domain.permissions import may_manage
+from campaign_manager.usecases.agents import Agents, Caller
 from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
-from campaign_manager.usecases.credentials import (
-    CUSTOMER_ADMIN,
-    CUSTOMER_MANAGER,
-    Caller,
-    Credentials,
-    Unknown,
-)
+from campaign_manager.usecases.credentials import Credentials, Unknown
 from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.resources import Resources
+from campaign_manager.usecases.targets import Targets
 
 LARGEST_PAGE = 100
+LARGEST_BODY = 524_288
 Parsed = TypeVar("Parsed", bound=Body)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class UseCases:
     """Everything the routes call."""
 
     definitions: Definitions
+    resources: Resources
     campaigns: Campaigns
     campaigncalls: CampaignCalls
+    agents: Agents
     credentials: Credentials
     targets: Targets
     border: Border
-    engaged: dict[str, frozenset[str]]
+    engaged: Mapping[str, frozenset[str]]
 
 
-async def caller_of(request: Request, credentials: Credentials) -> Caller:
+async def caller_of(
+    request: Request,
+    credentials: Credentials,
+    may: Callable[[int], bool] = may_manage,
+) -> Caller:
     """Return who asks; a login's token beats an access key.
 
     Raises:
-        ApiError: Nobody says who asks, or nobody we know.
+        ApiError: Nobody says who asks, or nobody we know, or the permission is missing.
     """
+    caller = await _known(request, credentials)
+    if not may(caller.permission):
+        raise ApiError("PERMISSION_DENIED", "PERMISSION_DENIED", "the agent may not do this")
+    return caller
+
+
+async def _known(request: Request, credentials: Credentials) -> Caller:
     bearer = request.headers.get("authorization", "")
     token = (
         request.cookies.get("token")
         or request.query_params.get("token")
-        or (bearer[7:] if bearer.lower().startswith("bearer ") else "")
+        or (bearer[7:].strip() if bearer.lower().startswith("bearer ") else "")
     )
     key = request.cookies.get("accesskey") or request.query_params.get("accesskey")
     try:
@@ -67,39 +78,27 @@ async def caller_of(request: Request, credentials: Credentials) -> Caller:
     )
 
 
-def require(caller: Caller, *, is_admin_needed: bool = False) -> None:
-    """Refuse a caller who may not.
+async def bytes_of(request: Request, largest: int = LARGEST_BODY) -> bytes:
+    """Return the raw body, whatever content type it claims to have; nothing is an empty object.
 
     Raises:
-        ApiError: The permission is missing.
+        ApiError: It is too large.
     """
-    needed = CUSTOMER_ADMIN if is_admin_needed else CUSTOMER_ADMIN | CUSTOMER_MANAGER
-    if not caller.permission & needed:
-        raise ApiError("PERMISSION_DENIED", "PERMISSION_DENIED", "the agent may not do this")
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > largest:
+            raise field_error("body", f"is larger than {largest} bytes", "INVALID_JSON_BODY")
+    return bytes(raw) or b"{}"
 
 
 async def body_of(request: Request, model: type[Parsed]) -> Parsed:
-    """Return the request's body, whatever content type it claims to have.
+    """Return the request's body.
 
     Raises:
         pydantic.ValidationError: It does not fit.
     """
-    return model.model_validate_json(await request.body() or b"{}")
-
-
-async def bodies_of(
-    request: Request, model: type[Parsed], largest: int
-) -> tuple[list[Parsed], bool]:
-    """Return a body or a list of bodies, and whether it was a list."""
-    raw = await request.body() or b"{}"
-    if not raw.lstrip().startswith(b"["):
-        return [model.model_validate_json(raw)], False
-    rows = TypeAdapter(list[model]).validate_json(raw)  # type: ignore[valid-type]
-    if len(rows) > largest:
-        raise ApiError(
-            "INVALID_ARGUMENT", "INVALID_ARGUMENT", f"at most {largest} at a time, not {len(rows)}"
-        )
-    return rows, True
+    return model.model_validate_json(await bytes_of(request))
 
 
 def path_id(given: str) -> str:
@@ -111,23 +110,20 @@ def path_id(given: str) -> str:
     try:
         return str(UUID(given))
     except ValueError as error:
-        raise ApiError("INVALID_ARGUMENT", "INVALID_ID", f"{given!r} is not a UUID") from error
+        raise field_error("id", f"{given!r} is not a UUID", "INVALID_ID") from error
 
 
 def page_of(request: Request) -> tuple[datetime | None, int]:
-    """Return where a page begins and how many rows it has.
+    """Return where a page begins and how many rows it has; a size out of range is the largest.
 
     Raises:
         ApiError: The token is no timestamp.
     """
-    query: Any = request.query_params
     try:
-        before = parse_token(query.get("page_token", ""))
+        before = parse_token(request.query_params.get("page_token", ""))
     except ValueError as error:
-        raise ApiError(
-            "INVALID_ARGUMENT", "INVALID_REQUEST_PARAMETER", "page_token: is no timestamp",
-            [{"field": "page_token", "why": "is no timestamp"}],
-        ) from error  # fmt: skip
-    given = query.get("page_size", "")
-    size = int(given) if given.isdigit() else LARGEST_PAGE
+        raise field_error("page_token", "is no timestamp", "INVALID_REQUEST_PARAMETER") from error
+    given = request.query_params.get("page_size", "")
+    is_small = given.isascii() and given.isdigit() and len(given) <= 3
+    size = int(given) if is_small else LARGEST_PAGE
     return before, size if 0 < size <= LARGEST_PAGE else LARGEST_PAGE

@@ -11,9 +11,10 @@ from chassis.errors import TRANSIENT, Refused
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
-from campaign_manager.usecases.errors import Invalid, Missing, Taken
+from campaign_manager.usecases.errors import Forbidden, Invalid, Missing, Taken
 
 log = structlog.get_logger()
 
@@ -59,11 +60,8 @@ def field_error(field: str, why: str, code: str = "INVALID_ARGUMENT") -> ApiErro
 
 def of_validation(error: ValidationError) -> ApiError:
     """Return the error of a body that does not fit: wrong JSON types are told from wrong values."""
-    rows = error.errors(include_url=False, include_input=False, include_context=False)
-    details = [
-        {"field": ".".join(str(part) for part in row["loc"]) or "body", "why": row["msg"]}
-        for row in rows
-    ]
+    rows = error.errors(include_url=False, include_input=False)
+    details = [{"field": _place(row), "why": row["msg"]} for row in rows]
     first = rows[0]["type"]
     if first.isupper():
         code = first
@@ -73,6 +71,12 @@ def of_validation(error: ValidationError) -> ApiError:
         code = "INVALID_ARGUMENT"
     message = "; ".join(f"{row['field']}: {row['why']}" for row in details[:3])
     return ApiError("INVALID_ARGUMENT", code, message, details)
+
+
+def _place(row: ErrorDetails) -> str:
+    parts = [str(part) for part in row["loc"]]
+    within = row.get("ctx", {}).get("within")
+    return ".".join([*parts, within] if within else parts) or "body"
 
 
 def install(api: FastAPI) -> None:
@@ -137,6 +141,8 @@ def _of_refusal(error: Refused) -> ApiError:
         case Missing(kind=kind):
             code = MISSING_CODE.get(kind, "RESOURCE_NOT_FOUND")
             return ApiError("NOT_FOUND", code, str(error))
+        case Forbidden():
+            return ApiError("PERMISSION_DENIED", "PERMISSION_DENIED", str(error))
         case Taken():
             return ApiError("ALREADY_EXISTS", "ALREADY_EXISTS", str(error))
         case _:

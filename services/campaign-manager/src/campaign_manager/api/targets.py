@@ -4,21 +4,18 @@ from typing import Any
 
 from contracts.target import Target
 from fastapi import APIRouter, Request
+from pydantic import TypeAdapter
 
 from campaign_manager.api.bodies import TargetBody
 from campaign_manager.api.border import Shown
-from campaign_manager.api.context import (
-    UseCases,
-    bodies_of,
-    caller_of,
-    page_of,
-    path_id,
-    require,
-)
-from campaign_manager.usecases.definitions import OUTDIAL, new_id, now
-from campaign_manager.usecases.errors import Invalid, Missing
+from campaign_manager.api.context import UseCases, bytes_of, caller_of, page_of, path_id
+from campaign_manager.api.errors import field_error
+from campaign_manager.usecases.kinds import new_id
+from campaign_manager.usecases.targets import blank_target
 
 LARGEST_LIST = 10_000
+LARGEST_BODY = 16 * 1024 * 1024
+BODIES = TypeAdapter(list[TargetBody])
 
 
 def target_routes(cases: UseCases) -> APIRouter:
@@ -26,63 +23,55 @@ def target_routes(cases: UseCases) -> APIRouter:
     routes = APIRouter()
     border, targets = cases.border, cases.targets
 
-    async def outdial_of(request: Request, id_: str) -> tuple[str, str]:
-        caller = await caller_of(request, cases.credentials)
-        require(caller)
-        stored = await cases.definitions.get(OUTDIAL, path_id(id_), caller.customer_id)
-        return stored.item.id, caller.customer_id
-
     @routes.get("/outdials/{id_}/targets")
     async def list_targets(request: Request, id_: str) -> Shown:
-        outdial_id, _ = await outdial_of(request, id_)
+        caller = await caller_of(request, cases.credentials)
         before, size = page_of(request)
-        rows = await targets.page(outdial_id, before, size)
-        shown = [border.target(row) for row in rows]
-        return border.page(shown, rows[-1].created_at if rows else None)
+        rows = await targets.page(path_id(id_), caller.customer_id, before, size)
+        return border.page([border.target(row) for row in rows], rows)
 
     @routes.post("/outdials/{id_}/targets")
     async def add_targets(request: Request, id_: str) -> Any:
-        outdial_id, customer_id = await outdial_of(request, id_)
-        bodies, is_list = await bodies_of(request, TargetBody, LARGEST_LIST)
-        at = now()
-        wanted = []
-        for place, body in enumerate(bodies):
-            destinations = body.destinations()
-            if not destinations:
-                field = f"{place}.destination_0" if is_list else "destination_0"
-                raise Invalid(field, "a target needs at least one destination")
-            wanted.append(
-                Target(
-                    target_id=new_id(),
-                    outdial_id=outdial_id,
-                    customer_id=customer_id,
-                    name=body.name,
-                    detail=body.detail,
-                    data=body.data,
-                    destinations=destinations,
-                    created_at=at,
-                    updated_at=at,
-                )
-            )
-        added = [
-            border.target(target) for target in await targets.add(outdial_id, customer_id, wanted)
-        ]
-        return {"result": added} if is_list else added[0]
+        """Add one target, or a list of them in their order."""
+        caller, outdial_id = await caller_of(request, cases.credentials), path_id(id_)
+        bodies, is_list = await _bodies_of(request)
+        wanted = [_target(body, outdial_id, caller.customer_id) for body in bodies]
+        added = await targets.add(outdial_id, caller.customer_id, wanted)
+        shown = [border.target(target) for target in added]
+        return {"result": shown} if is_list else shown[0]
 
     @routes.get("/outdials/{id_}/targets/{target_id}")
     async def get_target(request: Request, id_: str, target_id: str) -> Shown:
-        outdial_id, customer_id = await outdial_of(request, id_)
-        target = await targets.get(outdial_id, path_id(target_id))
-        if target is None or target.customer_id != customer_id:
-            raise Missing("target")
+        caller = await caller_of(request, cases.credentials)
+        target = await targets.get(path_id(id_), path_id(target_id), caller.customer_id)
         return border.target(target)
 
     @routes.delete("/outdials/{id_}/targets/{target_id}")
     async def delete_target(request: Request, id_: str, target_id: str) -> Shown:
-        outdial_id, _ = await outdial_of(request, id_)
-        target = await targets.delete(outdial_id, path_id(target_id))
-        if target is None:
-            raise Missing("target")
+        caller = await caller_of(request, cases.credentials)
+        target = await targets.delete(path_id(id_), path_id(target_id), caller.customer_id)
         return border.target(target)
 
     return routes
+
+
+async def _bodies_of(request: Request) -> tuple[list[TargetBody], bool]:
+    """Return a body or a list of bodies, and whether it was a list."""
+    raw = await bytes_of(request, LARGEST_BODY)
+    if not raw.lstrip().startswith(b"["):
+        return [TargetBody.model_validate_json(raw)], False
+    bodies = BODIES.validate_json(raw)
+    if len(bodies) > LARGEST_LIST:
+        raise field_error("body", f"at most {LARGEST_LIST} targets at a time, not {len(bodies)}")
+    return bodies, True
+
+
+def _target(body: TargetBody, outdial_id: str, customer_id: str) -> Target:
+    return blank_target(outdial_id, customer_id, new_id()).model_copy(
+        update={
+            "name": body.name,
+            "detail": body.detail,
+            "data": body.data,
+            "destinations": body.destinations(),
+        }
+    )

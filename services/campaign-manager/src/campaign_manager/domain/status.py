@@ -32,12 +32,12 @@ TRANSITIONS: dict[CampaignStatus, dict[Trigger, CampaignStatus]] = {
         Trigger.RUN_REQUESTED: RUN,
         Trigger.STOP_REQUESTED: STOPPING,  # the dialer says when the last attempt has ended
         Trigger.EXHAUSTED: STOP,  # nothing is open any more, by definition
-        Trigger.DRAINED: RUN,  # of a stop that was taken back
+        Trigger.DRAINED: RUN,  # only a stopping campaign is drained
     },
     STOPPING: {
         Trigger.RUN_REQUESTED: RUN,  # the stop is taken back
         Trigger.STOP_REQUESTED: STOPPING,
-        Trigger.EXHAUSTED: STOPPING,  # asked for before: the drain follows, the next does not start
+        Trigger.EXHAUSTED: STOP,  # the stop was asked for while the last one ended
         Trigger.DRAINED: STOP,
     },
 }
@@ -61,8 +61,12 @@ def transition(
     *,
     run_number: int | None = None,
     cause: StatusCause | None = None,
+    obstacle: str | None = None,
 ) -> tuple[Campaign, CampaignStatusChanged | None]:
     """Return the campaign after a trigger, and the fact to publish if its status has changed.
+
+    Every way into `run` begins a new run, also the one out of `stopping`: what the dialer has told
+    of the run before, or still will, can then end nothing any more.
 
     Args:
         campaign: As it is.
@@ -70,36 +74,26 @@ def transition(
         at: When, aware.
         run_number: The run that the dialer speaks of; None for a client's request.
         cause: Why, where the trigger does not say it.
+        obstacle: What keeps it from dialing, if anything (see `obstacles`).
 
     Raises:
-        CannotStart: It has no outdial or no outplan.
+        CannotStart: It would start, but for the obstacle.
     """
     if run_number is not None and run_number != campaign.run_number:
         return campaign, None
     status = TRANSITIONS[campaign.status][trigger]
     if status is campaign.status:
         return campaign, None
-    if status is RUN:
-        _require_startable(campaign)
-    is_new_run = campaign.status is STOP
-    after = campaign.model_copy(
-        update={
-            "status": status,
-            "run_number": campaign.run_number + (1 if is_new_run else 0),
-            "updated_at": at,
-        }
-    )
+    if status is RUN and obstacle is not None:
+        raise CannotStart(obstacle)
+    begun = campaign.run_number + (1 if status is RUN else 0)
+    after = campaign.model_copy(update={"status": status, "run_number": begun, "updated_at": at})
     told = CampaignStatusChanged(
         campaign=after, before=campaign.status, cause=cause or CAUSES[trigger]
     )
     return after, told
 
 
-def _require_startable(campaign: Campaign) -> None:
-    missing = [
-        name
-        for name, value in (("outdial_id", campaign.outdial_id), ("outplan_id", campaign.outplan))
-        if value is None
-    ]
-    if missing:
-        raise CannotStart(f"the campaign has no {' and no '.join(missing)}")
+def starts_next(told: CampaignStatusChanged) -> bool:
+    """Whether what follows is to start: the list has run out, and nobody asked for a stop."""
+    return told.cause is StatusCause.EXHAUSTED and told.before is RUN

@@ -1,168 +1,186 @@
 """Campaigns: created, changed, started, stopped, chained and deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import structlog
-from chassis.outbox import StaleWrite
+from chassis.outbox import Guard, StaleWrite
+from contracts.base import Message
 from contracts.campaign import (
     Campaign,
     CampaignCreated,
     CampaignDeleted,
     CampaignStatus,
+    CampaignStatusChanged,
     CampaignUpdated,
-    EndHandle,
     StatusCause,
 )
 from contracts.dialing import DialingDrained, DialingExhausted
-from contracts.resources import Outdial, Outplan
+from contracts.resources import Outplan
 
-from campaign_manager.domain.chains import closes_cycle
-from campaign_manager.domain.status import CannotStart, Trigger, transition
-from campaign_manager.ports import Targets
-from campaign_manager.usecases.definitions import (
+from campaign_manager.domain.obstacles import obstacle_of
+from campaign_manager.domain.revisions import removed, revise
+from campaign_manager.domain.status import CannotStart, Trigger, starts_next, transition
+from campaign_manager.ports import TargetQueue
+from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.errors import Conflict, Invalid
+from campaign_manager.usecases.kinds import (
     CAMPAIGN,
-    MESSAGES_PER_COMMIT,
     OUTDIAL,
     OUTPLAN,
     QUEUE,
-    Definitions,
+    Kind,
     Put,
     Stored,
     now,
 )
-from campaign_manager.usecases.errors import Conflict, Invalid, Missing
+from campaign_manager.usecases.references import Named, References
 
 log = structlog.get_logger()
 
-RESOURCES = ("outdial_id", "outplan_id", "queue_id", "next_campaign_id")
+NAMES: tuple[tuple[str, Kind[Any]], ...] = (
+    ("outdial_id", OUTDIAL),
+    ("outplan_id", OUTPLAN),
+    ("queue_id", QUEUE),
+)
 
 
 class Campaigns:
     """The campaigns of all customers."""
 
-    def __init__(self, definitions: Definitions, targets: Targets) -> None:
+    def __init__(
+        self, definitions: Definitions, references: References, targets: TargetQueue
+    ) -> None:
         self._definitions = definitions
+        self._references = references
         self._targets = targets
 
     async def create(self, campaign: Campaign) -> Campaign:
         """Store a new campaign; it adopts its outdial.
 
         Raises:
-            Invalid: One of the resources that it names does not exist or cannot be its.
+            Invalid: Something that it names does not exist or cannot be its.
         """
         while True:
-            resolved, adoptions = await self._resolve(campaign, None)
+            named = await self._checked(None, campaign)
+            after = campaign.model_copy(update={"outplan": named.outplan})
+            put = Put(CAMPAIGN, after, 0, (CampaignCreated(campaign=after),))
             try:
                 await self._definitions.commit(
-                    Put(CAMPAIGN, resolved, 0, CampaignCreated(campaign=resolved)), *adoptions
+                    put,
+                    *await self._adoptions(None, after, named),
+                    writes=await self._references.reindex(None, after),
+                    guards=named.guards + await self._references.check_chain(after),
                 )
             except StaleWrite:
                 continue
-            return resolved
+            return after
 
-    async def update(self, campaign_id: str, customer_id: str, update: dict[str, Any]) -> Campaign:
-        """Change what is named and nothing else.
+    async def update(
+        self,
+        campaign_id: str,
+        customer_id: str,
+        changes_of: Callable[[Campaign], Mapping[str, Any]] = lambda _: {},
+        trigger: Trigger | None = None,
+    ) -> Campaign:
+        """Change what is named and nothing else, and start or stop, all of it in one step.
+
+        Args:
+            campaign_id: The campaign.
+            customer_id: Whose it must be.
+            changes_of: Says what changes, given how it is.
+            trigger: A start or a stop, if one is asked for.
+
+        The gate has moved before this returns: nothing is claimed after a stop was acknowledged.
 
         Raises:
             Missing: There is no such campaign.
-            Invalid: A resource does not exist or cannot be its.
-            Conflict: The outdial of a campaign that is not stopped cannot be changed.
+            Invalid: Something that it names does not exist or cannot be its.
+            Conflict: It lacks what it needs to dial, or a live campaign would.
         """
         while True:
             stored = await self._definitions.get(CAMPAIGN, campaign_id, customer_id)
             before = stored.item
-            wanted = before.model_copy(update=update)
-            if wanted.outdial_id != before.outdial_id and before.status is not CampaignStatus.STOP:
-                raise Conflict("stop the campaign before you change its outdial")
-            resolved, adoptions = await self._resolve(wanted, before)
-            if resolved == before:
+            changes = changes_of(before)
+            wanted = before.model_copy(update=dict(changes))
+            named = await self._checked(before, wanted)
+            at = now()
+            after = revise(before, {**changes, "outplan": named.outplan}, at)
+            facts: list[Message] = [CampaignUpdated(campaign=after)] if after is not before else []
+            guards = named.guards
+            if wanted.next_campaign_id != before.next_campaign_id:
+                guards += await self._references.check_chain(after)
+            if facts and before.status is not CampaignStatus.STOP:
+                _keep_dialable(after, named)
+            after, told = _moved(after, named, trigger, at)
+            facts += [told] if told else []
+            if not facts:
                 return before
-            resolved = resolved.model_copy(update={"updated_at": now()})
-            put = Put(CAMPAIGN, resolved, stored.version, CampaignUpdated(campaign=resolved))
+            put = Put(CAMPAIGN, after, stored.version, tuple(facts))
             try:
-                await self._definitions.commit(put, *adoptions)
+                await self._definitions.commit(
+                    put,
+                    *await self._adoptions(before, after, named),
+                    writes=await self._references.reindex(before, after),
+                    guards=guards,
+                )
             except StaleWrite:
                 continue
-            await self._targets.admit(resolved, _sequence(stored))
-            return resolved
-
-    async def request(self, campaign_id: str, customer_id: str, trigger: Trigger) -> Campaign:
-        """Start or stop a campaign; the gate has moved before this returns.
-
-        Raises:
-            Missing: There is no such campaign.
-            Conflict: It lacks what it needs to dial.
-        """
-        try:
-            return await self._move(
-                campaign_id, customer_id, lambda one, at: transition(one, trigger, at)
-            )
-        except CannotStart as reason:
-            raise Conflict(str(reason)) from reason
-
-    async def _move(
-        self,
-        campaign_id: str,
-        customer_id: str,
-        decide: Callable[[Campaign, datetime], tuple[Campaign, Any]],
-    ) -> Campaign:
-        while True:
-            stored = await self._definitions.get(CAMPAIGN, campaign_id, customer_id)
-            fresh = stored
-            if stored.item.status is CampaignStatus.STOP:
-                resolved, _ = await self._resolve(stored.item, stored.item)
-                fresh = Stored(resolved, stored.version)
-            after, told = decide(fresh.item, now())
-            if told is None:
-                return stored.item
-            try:
-                await self._definitions.commit(Put(CAMPAIGN, after, stored.version, told))
-            except StaleWrite:
-                continue
-            await self._targets.admit(after, _sequence(stored))
-            log.info(
-                "campaign moved",
-                campaign_id=campaign_id,
-                status=after.status.value,
-                cause=told.cause.value,
-            )
+            await self._admit(put)
             return after
 
     async def on_dialing(self, fact: DialingExhausted | DialingDrained, customer_id: str) -> None:
-        """Take what the dialer says a run has come to."""
+        """Take what the dialer says a run has come to; what follows starts in the same step."""
         is_exhausted = isinstance(fact, DialingExhausted)
         trigger = Trigger.EXHAUSTED if is_exhausted else Trigger.DRAINED
+        while True:
+            stored = await self._definitions.find(CAMPAIGN, fact.campaign_id)
+            if stored is None or stored.item.customer_id != customer_id:
+                log.warning("run of an unknown campaign", campaign_id=fact.campaign_id)
+                return
+            at = now()
+            after, told = transition(stored.item, trigger, at, run_number=fact.run_number)
+            if told is None:
+                return
+            puts = [Put(CAMPAIGN, after, stored.version, (told,))]
+            guards: tuple[Guard, ...] = ()
+            if starts_next(told) and after.next_campaign_id:
+                following, guards = await self._following(after, at)
+                puts += following
+            try:
+                await self._definitions.commit(*puts, guards=guards)
+            except StaleWrite:
+                continue
+            for put in puts:
+                await self._admit(put)
+            return
+
+    async def _following(
+        self, ended: Campaign, at: datetime
+    ) -> tuple[list[Put], tuple[Guard, ...]]:
+        """Return the start of the campaign that follows one that has ended, if it can start."""
+        stored = await self._definitions.find(CAMPAIGN, ended.next_campaign_id or "")
+        if stored is None or stored.item.deleted_at or stored.item.customer_id != ended.customer_id:
+            log.warning("next campaign is gone", campaign_id=ended.next_campaign_id)
+            return [], ()
+        named = await self._references.named(stored.item)
+        resolved = stored.item.model_copy(update={"outplan": named.outplan})
         try:
-            after = await self._move(
-                fact.campaign_id,
-                customer_id,
-                lambda one, at: transition(one, trigger, at, run_number=fact.run_number),
+            after, told = transition(
+                resolved,
+                Trigger.RUN_REQUESTED,
+                at,
+                cause=StatusCause.CHAINED,
+                obstacle=_obstacle(resolved, named),
             )
-        except Missing:
-            log.info("run of a campaign that is gone", campaign_id=fact.campaign_id)
-            return
-        is_over = after.status is CampaignStatus.STOP and after.run_number == fact.run_number
-        if is_exhausted and is_over and after.end_handle is EndHandle.STOP:
-            await self._chain(after)
-
-    async def _chain(self, ended: Campaign) -> None:
-        """Start what follows. A repeated fact finds it running, or already run to its end."""
-        following = ended.next_campaign_id
-        if following is None:
-            return
-
-        def decide(one: Campaign, at: datetime) -> tuple[Campaign, Any]:
-            changed_since = (one.updated_at or one.created_at) > (ended.updated_at or at)
-            if changed_since and one.run_number > 0 and one.status is CampaignStatus.STOP:
-                return one, None  # it was started by this end, and has ended
-            return transition(one, Trigger.RUN_REQUESTED, at, cause=StatusCause.CHAINED)
-
-        try:
-            await self._move(following, ended.customer_id, decide)
-        except (Missing, CannotStart) as reason:
-            log.warning("next campaign not started", campaign_id=following, why=str(reason))
+        except CannotStart as why:
+            log.warning(
+                "next campaign not started", campaign_id=ended.next_campaign_id, why=str(why)
+            )
+            return [], ()
+        puts = [Put(CAMPAIGN, after, stored.version, (told,))] if told else []
+        return puts, named.guards
 
     async def delete(self, campaign_id: str, customer_id: str) -> Campaign:
         """Delete a stopped campaign and let its outdial go.
@@ -175,75 +193,115 @@ class Campaigns:
             stored = await self._definitions.get(CAMPAIGN, campaign_id, customer_id)
             if stored.item.status is not CampaignStatus.STOP:
                 raise Conflict("stop the campaign before you delete it")
-            at = now()
-            deleted = stored.item.model_copy(update={"deleted_at": at, "updated_at": at})
-            releases = await self._release(stored.item.outdial_id, campaign_id)
-            put = Put(CAMPAIGN, deleted, stored.version, CampaignDeleted(campaign=deleted))
+            after = removed(stored.item, now())
+            put = Put(CAMPAIGN, after, stored.version, (CampaignDeleted(campaign=after),))
             try:
-                await self._definitions.commit(put, *releases)
+                await self._definitions.commit(
+                    put,
+                    *await self._released(after),
+                    writes=await self._references.reindex(stored.item, after),
+                )
             except StaleWrite:
                 continue
-            await self._targets.admit(deleted, _sequence(stored))
-            return deleted
+            await self._admit(put)
+            return after
 
-    async def follow_outplan(self, outplan: Outplan) -> None:
-        """Give a changed outplan to the campaigns that dial by it."""
-        for campaign in await self._definitions.every(CAMPAIGN, outplan.customer_id):
-            if campaign.outplan_id == outplan.id:
-                await self.update(campaign.campaign_id, campaign.customer_id, {})
+    async def redrawn(self, outplan: Outplan) -> tuple[list[Put], tuple[Guard, ...]]:
+        """Return the campaigns that dial by an outplan, with the outplan as it will be.
+
+        Raises:
+            Conflict: One of them runs, and could not under the new outplan.
+        """
+        users, guard = await self._references.users(OUTPLAN, outplan.id)
+        puts: list[Put] = []
+        for stored in users:
+            resolved = None if outplan.deleted_at else outplan
+            after = revise(stored.item, {"outplan": resolved}, now())
+            named = await self._references.named(after)
+            if after.status is not CampaignStatus.STOP:
+                _keep_dialable(after, named)
+            put = Put(CAMPAIGN, after, stored.version, (CampaignUpdated(campaign=after),))
+            puts.append(put)
+        return puts, (guard,)
+
+    async def announce(self, puts: list[Put]) -> None:
+        """Move the gates of campaigns that have been written."""
+        for put in puts:
+            await self._admit(put)
+
+    async def _admit(self, put: Put) -> None:
+        campaign: Campaign = put.item
+        await self._targets.admit(campaign, put.sequence)
+        log.info(
+            "campaign changed",
+            campaign_id=campaign.campaign_id,
+            status=campaign.status.value,
+            told=[fact.type for fact in put.told],
+        )
 
     # ---- what a campaign names
 
-    async def _resolve(
-        self, campaign: Campaign, before: Campaign | None
-    ) -> tuple[Campaign, list[Put]]:
-        """Return the campaign with its outplan filled in, and the outdials it takes or lets go."""
-        customer_id = campaign.customer_id
-        outplan = await self._named(OUTPLAN, "outplan_id", campaign.outplan_id, customer_id)
-        await self._named(QUEUE, "queue_id", campaign.queue_id, customer_id)
-        await self._check_chain(campaign)
+    async def _checked(self, before: Campaign | None, wanted: Campaign) -> Named:
+        """Load what a campaign names; whatever it did not name before must be there."""
+        for field, kind in NAMES:
+            if before is None or getattr(wanted, field) != getattr(before, field):
+                await self._definitions.require(
+                    kind, getattr(wanted, field), wanted.customer_id, field
+                )
+        named = await self._references.named(wanted)
+        is_other = before is None or wanted.outdial_id != before.outdial_id
+        if is_other and named.is_taken:
+            raise Invalid("outdial_id", "it belongs to another campaign")
+        if before and is_other and before.status is not CampaignStatus.STOP:
+            raise Conflict("stop the campaign before you change its outdial")
+        return named
+
+    async def _adoptions(self, before: Campaign | None, after: Campaign, named: Named) -> list[Put]:
+        """Return the outdials that a campaign takes and lets go."""
         puts: list[Put] = []
-        outdial = await self._named(OUTDIAL, "outdial_id", campaign.outdial_id, customer_id)
-        if outdial is not None:
-            owner = outdial.item.campaign_id
-            if owner not in (None, campaign.campaign_id):
-                raise Invalid("outdial_id", "it belongs to another campaign")
-            if owner is None:
-                puts.append(_owned(outdial, campaign.campaign_id))
-        if before is not None and before.outdial_id not in (None, campaign.outdial_id):
-            puts += await self._release(before.outdial_id, campaign.campaign_id)
-        return campaign.model_copy(update={"outplan": outplan.item if outplan else None}), puts
+        if before is not None and before.outdial_id != after.outdial_id:
+            puts += await self._released(before)
+        outdial = named.outdial
+        if outdial and outdial.item.campaign_id != after.campaign_id:
+            item = revise(outdial.item, {"campaign_id": after.campaign_id}, now())
+            puts.append(Put(OUTDIAL, item, outdial.version))
+        return puts
 
-    async def _named(self, kind: Any, field: str, id_: str | None, customer_id: str) -> Any:
-        if id_ is None:
-            return None
-        try:
-            return await self._definitions.get(kind, id_, customer_id)
-        except Missing as missing:
-            raise Invalid(field, str(missing)) from missing
-
-    async def _check_chain(self, campaign: Campaign) -> None:
-        following = campaign.next_campaign_id
-        if following is None:
-            return
-        if following != campaign.campaign_id:
-            await self._named(CAMPAIGN, "next_campaign_id", following, campaign.customer_id)
-        all_campaigns = await self._definitions.every(CAMPAIGN, campaign.customer_id)
-        links = {one.campaign_id: one.next_campaign_id for one in all_campaigns}
-        if closes_cycle(campaign.campaign_id, following, links):
-            raise Invalid("next_campaign_id", "the campaigns would start each other for ever")
-
-    async def _release(self, outdial_id: str | None, campaign_id: str) -> list[Put]:
-        stored = await self._definitions.find(OUTDIAL, outdial_id) if outdial_id else None
-        if stored is None or stored.item.campaign_id != campaign_id:
+    async def _released(self, campaign: Campaign) -> list[Put]:
+        stored = await self._definitions.find(OUTDIAL, campaign.outdial_id or "")
+        if stored is None or stored.item.campaign_id != campaign.campaign_id:
             return []
-        return [_owned(stored, None)]
+        return [Put(OUTDIAL, revise(stored.item, {"campaign_id": None}, now()), stored.version)]
 
 
-def _owned(outdial: Stored[Outdial], campaign_id: str | None) -> Put:
-    adopted = outdial.item.model_copy(update={"campaign_id": campaign_id, "updated_at": now()})
-    return Put(OUTDIAL, adopted, outdial.version)
+def _obstacle(campaign: Campaign, named: Named) -> str | None:
+    outdial: Stored[Any] | None = named.outdial
+    return obstacle_of(campaign, outdial=outdial.item if outdial else None, queue=named.queue)
 
 
-def _sequence(stored: Stored[Campaign]) -> int:
-    return (stored.version + 1) * MESSAGES_PER_COMMIT
+def _keep_dialable(campaign: Campaign, named: Named) -> None:
+    """A live campaign must stay one that can dial.
+
+    Raises:
+        Conflict: It could not any more.
+    """
+    if obstacle := _obstacle(campaign, named):
+        raise Conflict(
+            f"campaign {campaign.campaign_id} is live, and then could not be: {obstacle}"
+        )
+
+
+def _moved(
+    campaign: Campaign, named: Named, trigger: Trigger | None, at: datetime
+) -> tuple[Campaign, CampaignStatusChanged | None]:
+    """Return the campaign after a client's trigger.
+
+    Raises:
+        Conflict: It lacks what it needs to start.
+    """
+    if trigger is None:
+        return campaign, None
+    try:
+        return transition(campaign, trigger, at, obstacle=_obstacle(campaign, named))
+    except CannotStart as why:
+        raise Conflict(str(why)) from why

@@ -1,83 +1,49 @@
-"""Who may ask: passwords, logins and access keys.
+"""Who may ask: logins and access keys.
 
-Passwords are kept as scrypt hashes, tokens of access keys as SHA-256. Neither is ever shown again.
+The tokens of access keys are kept as SHA-256, and shown once. Nothing is cached: whoever is deleted
+is locked out at once.
 """
 
-import asyncio
 import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import structlog
-from chassis.outbox import Outbox, StaleWrite, Write
+from chassis.outbox import Outbox, Write
 from contracts.resources import AccessKey, Agent, AgentStatus, Customer
 
-from campaign_manager.usecases.definitions import (
-    ACCESS_KEY,
-    AGENT,
-    CUSTOMER,
-    SHARD,
-    Definitions,
-    Put,
-    new_id,
-    now,
-)
+from campaign_manager.domain.permissions import ALL_PERMISSIONS, CUSTOMER_ADMIN
+from campaign_manager.domain.revisions import removed, revise
+from campaign_manager.usecases.agents import Agents, Caller, login_key
+from campaign_manager.usecases.definitions import Definitions
 from campaign_manager.usecases.errors import Taken
+from campaign_manager.usecases.kinds import ACCESS_KEY, AGENT, CUSTOMER, SHARD, Put, new_id, now
+from campaign_manager.usecases.passwords import is_password
 
 log = structlog.get_logger()
 
 LOGIN_LASTS = timedelta(days=7)
 ALGORITHM = "HS256"
-ALL_PERMISSIONS = 65535
-CUSTOMER_ADMIN = 32
-CUSTOMER_MANAGER = 64
 
 
 class Unknown(Exception):
     """The credentials are wrong, expired or deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, and what he may do."""
-
-    customer_id: str
-    permission: int
-
-
-def _login_key(username: str) -> str:
-    return f"{{{SHARD}}}:login:{username}"
-
-
 def _token_key(token_hash: str) -> str:
     return f"{{{SHARD}}}:token:{token_hash}"
-
-
-def hash_password(password: str, salt: bytes) -> str:
-    """Return a password's hash with its salt, for storing."""
-    digest = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1)
-    return f"scrypt${salt.hex()}${digest.hex()}"
-
-
-def _is_password(password: str, stored: str) -> bool:
-    _, salt, _ = stored.split("$")
-    return hmac.compare_digest(hash_password(password, bytes.fromhex(salt)), stored)
-
-
-async def set_password(password: str) -> str:
-    """Return a password's hash with a fresh salt, made off the event loop."""
-    return await asyncio.to_thread(hash_password, password, secrets.token_bytes(16))
 
 
 class Credentials:
     """Agents who log in, and keys that need no login."""
 
-    def __init__(self, definitions: Definitions, outbox: Outbox, secret: str | None) -> None:
+    def __init__(
+        self, definitions: Definitions, agents: Agents, outbox: Outbox, secret: str | None
+    ) -> None:
         self._definitions = definitions
+        self._agents = agents
         self._outbox = outbox
         self._secret = secret or secrets.token_hex(32)
         if secret is None:
@@ -89,36 +55,42 @@ class Credentials:
         Raises:
             Unknown: There is no such agent, or the password is another.
         """
-        record = await self._outbox.read(_login_key(username))
+        record = await self._outbox.read(login_key(username))
         stored = await self._definitions.find(AGENT, record.body.decode()) if record else None
-        if stored is None or stored.item.deleted_at is not None:
-            await asyncio.to_thread(hash_password, password, b"same effort")
-            raise Unknown
-        if not await asyncio.to_thread(_is_password, password, stored.item.password_hash):
+        agent = stored.item if stored and stored.item.deleted_at is None else None
+        if not await is_password(password, agent.password_hash if agent else None) or agent is None:
             raise Unknown
         expires = now() + LOGIN_LASTS
         claims = {
             "type": "agent",
-            "agent_id": stored.item.id,
+            "agent": {
+                "id": agent.id,
+                "customer_id": agent.customer_id,
+                "username": agent.username,
+                "permission": agent.permission,
+            },
             "exp": int(expires.timestamp()),
             "expire": expires.isoformat(),
         }
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
     async def by_token(self, token: str) -> Caller:
-        """Return who a login's token stands for.
+        """Return who a login's token stands for, with the permission of this moment.
 
         Raises:
             Unknown: It is not ours, has expired, or the agent is gone.
         """
         try:
-            claims: dict[str, Any] = jwt.decode(token, self._secret, algorithms=[ALGORITHM])
-        except jwt.InvalidTokenError as error:
+            claims: dict[str, Any] = jwt.decode(
+                token, self._secret, algorithms=[ALGORITHM], options={"require": ["exp"]}
+            )
+            agent_id = str(claims["agent"]["id"])
+        except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise Unknown from error
-        stored = await self._definitions.find(AGENT, str(claims.get("agent_id")))
+        stored = await self._definitions.find(AGENT, agent_id)
         if stored is None or stored.item.deleted_at is not None:
             raise Unknown
-        return Caller(stored.item.customer_id, stored.item.permission)
+        return Caller(stored.item.customer_id, stored.item.permission, agent_id)
 
     async def by_access_key(self, token: str) -> Caller:
         """Return who an access key stands for: an admin of its customer.
@@ -131,20 +103,6 @@ class Credentials:
         if stored is None or stored.item.deleted_at or stored.item.expires_at <= now():
             raise Unknown
         return Caller(stored.item.customer_id, CUSTOMER_ADMIN)
-
-    async def add_agent(self, agent: Agent, password: str, *others: Put) -> Agent:
-        """Store an agent with a password.
-
-        Raises:
-            Taken: Someone has the username already.
-        """
-        agent = agent.model_copy(update={"password_hash": await set_password(password)})
-        login = Write(_login_key(agent.username), 0, agent.id.encode())
-        try:
-            await self._definitions.commit(Put(AGENT, agent, 0), *others, writes=(login,))
-        except StaleWrite as stale:
-            raise Taken(f"the username {agent.username} is taken") from stale
-        return agent
 
     async def add_access_key(
         self, customer_id: str, name: str, detail: str, expires_in: timedelta
@@ -166,9 +124,35 @@ class Credentials:
         await self._definitions.commit(Put(ACCESS_KEY, key, 0), writes=(index,))
         return key, token
 
+    async def rename_access_key(
+        self, key_id: str, customer_id: str, changes: dict[str, str]
+    ) -> AccessKey:
+        """Change the name or the detail of an access key; nothing else of it ever changes.
+
+        Raises:
+            Missing: There is no such key.
+        """
+
+        async def decide(key: AccessKey) -> AccessKey:
+            return revise(key, changes, now())
+
+        return await self._definitions.change(ACCESS_KEY, key_id, customer_id, decide)
+
+    async def delete_access_key(self, key_id: str, customer_id: str) -> AccessKey:
+        """Delete an access key: from now on it opens nothing.
+
+        Raises:
+            Missing: There is no such key.
+        """
+
+        async def decide(key: AccessKey) -> AccessKey:
+            return removed(key, now())
+
+        return await self._definitions.change(ACCESS_KEY, key_id, customer_id, decide)
+
     async def bootstrap(self, username: str, password: str) -> None:
         """Make a first customer and its administrator, unless the username is there already."""
-        if await self._outbox.read(_login_key(username)):
+        if await self._outbox.read(login_key(username)):
             return
         at = now()
         customer_id = new_id()
@@ -184,7 +168,7 @@ class Credentials:
             created_at=at,
         )
         try:
-            await self.add_agent(agent, password, Put(CUSTOMER, customer, 0))
+            await self._agents.add(agent, password, Put(CUSTOMER, customer, 0))
         except Taken:
             return  # another replica was quicker
         log.info("administrator made", username=username)

@@ -25,3 +25,7 @@ class Conflict(Refused):
 
 class Taken(Refused):
     """Something of that name is there already."""
+
+
+class Forbidden(Refused):
+    """Whoever asks has not got the permission."""
