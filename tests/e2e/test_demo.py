@@ -75,9 +75,10 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_the_demo_dials_everybody_and_agrees_with_the_journal() -> None:
+def test_the_demo_dials_everybody_and_agrees_with_the_journal(tmp_path: Path) -> None:
     ended = subprocess.run(
         [*CAMPAIGNCTL, "demo", "--json", "--targets", "100", "--speed", "20"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -88,6 +89,7 @@ def test_the_demo_dials_everybody_and_agrees_with_the_journal() -> None:
     assert told["differences"] == []
     assert (told["targets"], told["done"]) == (100, 100)
     assert (told["answered"], told["exhausted"]) == (70, 30)
+    assert (told["answered_calls"], told["repeated_originations"]) == (70, told["retries"])
     assert told["attempts"] == told["originations"] == 100 + told["retries"]
     journal = [json.loads(line) for line in Path(told["journal"]).read_text().splitlines()]
     assert len({line["channel_id"] for line in journal}) == len(journal) == told["attempts"]
