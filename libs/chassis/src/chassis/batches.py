@@ -271,6 +271,7 @@ class _Progress:
         self._consumer: AIOKafkaConsumer | None = None
         self._after: dict[TopicPartition, int] = {}
         self._commit_task: asyncio.Task[None] | None = None
+        self._committing = asyncio.Lock()
 
     def note(self, consumer: AIOKafkaConsumer, records: Records) -> None:
         """Remember what has been handled, to be committed soon."""
@@ -286,16 +287,17 @@ class _Progress:
 
     async def commit(self) -> None:
         """Commit what has been handled."""
-        after, self._after = self._after, {}
-        if not after or self._consumer is None:
-            return
-        try:
-            await self._consumer.commit(after)
-        except (CommitFailedError, IllegalStateError) as moved:
-            log.info("offsets not committed: the partitions have moved", why=str(moved))
-        except KafkaError as trouble:
-            log.warning("offsets not committed: it will come again", why=str(trouble))
-            self._after = after | self._after
+        async with self._committing:  # a revoke waits for a commit that is on its way, too
+            after, self._after = self._after, {}
+            if not after or self._consumer is None:
+                return
+            try:
+                await self._consumer.commit(after)
+            except (CommitFailedError, IllegalStateError) as moved:
+                log.info("offsets not committed: the partitions have moved", why=str(moved))
+            except KafkaError as trouble:
+                log.warning("offsets not committed: it will come again", why=str(trouble))
+                self._after = after | self._after
 
 
 class Follower:
