@@ -54,9 +54,11 @@ class Timers:
             await self._clock.set_by(self._outbox)
             next_due = [await self._fire(shard) for shard in shards_of(NAMESPACE)]
             pauses = [pause for pause in next_due if pause is not None]
+            pause = max(0.005, min([LONGEST_SLEEP_S, *pauses]))
             with suppress(TimeoutError):
-                pause = min([LONGEST_SLEEP_S, *pauses])
-                await asyncio.wait_for(self._wake.wait(), max(0.005, pause))
+                # Not wait_for: before Python 3.12 it may swallow the cancellation that ends us.
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
 
     async def _fire(self, shard: str) -> float | None:
         """Fire a shard's due timers; return seconds until its next one, None without any."""
