@@ -39,6 +39,9 @@ check: $(READY) ## Format, lint, types, import rules
 bench: $(READY) ## Measure; writes bench/RESULTS.md
 	@$(BIN)/python -m bench.engine
 
+schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the table of topics anew
+	@$(BIN)/python -m contracts.schemas
+
 lock: ## Compile requirements.lock anew from the pyproject files
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 pyproject.toml --group dev \

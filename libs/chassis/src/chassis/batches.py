@@ -27,6 +27,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.errors import TRANSIENT, Transient, persist
+from chassis.logs import mask_text
 
 log = structlog.get_logger()
 
@@ -123,6 +124,7 @@ class Consumption:
     async def _bury(self, record: ConsumerRecord, why: str) -> None:
         """Put a message aside with the reason; its offset is committed only after that."""
         place = f"{record.topic}/{record.partition}/{record.offset}"
+        why = mask_text(why)
         log.error("message to the dead letters", place=place, why=why)
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
         headers |= {"why": why[:1000], "place": place}
@@ -235,7 +237,7 @@ def subscribe(
         batch_timeout_ms=POLL_MS,
         max_records=LARGEST_POLL,
         fetch_max_wait_ms=100,
-        session_timeout_ms=10_000,
+        session_timeout_ms=6_000,
         heartbeat_interval_ms=1000,
         rebalance_timeout_ms=30_000,
         parser=_parse_with(lambda: subscriber.consumer),

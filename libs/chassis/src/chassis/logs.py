@@ -1,6 +1,7 @@
 """Logs: one JSON object a line, telephone numbers masked above debug level."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,11 +10,17 @@ import structlog
 
 PRIVATE = frozenset({"address", "number", "destination", "caller_id", "source"})
 VISIBLE = 4
+NUMBER = re.compile(r"\+?\d{7,}")
 
 
 def mask(number: str) -> str:
     """Return a number of which only the last digits can be read."""
     return "*" * max(0, len(number) - VISIBLE) + number[-VISIBLE:] if len(number) > VISIBLE else "*"
+
+
+def mask_text(text: str) -> str:
+    """Return a text with everything masked that could be a telephone number."""
+    return NUMBER.sub(lambda found: mask(found[0]), text)
 
 
 def mask_numbers(
@@ -26,21 +33,31 @@ def mask_numbers(
     return event
 
 
+def _plain(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop what the standard library's bridge adds for its own use."""
+    for key in ("_record", "_from_structlog"):
+        event.pop(key, None)
+    return event
+
+
 def configure(service: str, level: str) -> None:
     """Set up structlog and the standard library's logging for a whole program."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(
-        stream=sys.stderr, level=max(threshold, logging.WARNING), format="%(message)s"
+    render = structlog.processors.JSONRenderer(ensure_ascii=False)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_numbers,
+        structlog.processors.format_exc_info,
+    ]
+    libraries = logging.StreamHandler(sys.stderr)
+    libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_plain, render])
     )
+    logging.basicConfig(handlers=[libraries], level=max(threshold, logging.WARNING))
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            mask_numbers,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
+        processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -4,6 +4,9 @@
 -- The fence of a claim is the version of the target's record, which the claim raises by one.
 -- Answers: verdict, microseconds until asking again is worth it (0: unknown), gate version, now,
 -- open attempts, waiting targets, claimed targets, then per claimed target: id, fence, body.
+-- Claims are counted over a little more than a second: from the claim to the ring takes a claim
+-- more or less time, and what is spread over a second here must not be squeezed into one there.
+local WINDOW = 1100000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local live = redis.call('ZCARD', KEYS[4])
@@ -29,11 +32,11 @@ end
 local room = gate.max_concurrent_calls - live - claimed
 if room <= 0 then return answer('full', 0, version, {}) end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%.0f', now - 1000000))
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%.0f', now - WINDOW))
 local tokens = gate.calls_per_second - redis.call('ZCARD', KEYS[5])
 if tokens <= 0 then
   local oldest = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
-  return answer('rate', tonumber(oldest[2]) + 1000001 - now, version, {})
+  return answer('rate', tonumber(oldest[2]) + WINDOW + 1 - now, version, {})
 end
 
 local wanted = math.min(tonumber(ARGV[1]), room, tokens)
