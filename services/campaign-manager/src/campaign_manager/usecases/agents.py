@@ -78,7 +78,7 @@ class Agents:
         if password is not None:
             changes = {**changes, "password_hash": await hash_password(password)}
         if not (caller.agent_id == agent_id and set(changes) <= OWN):
-            _check_manager(caller)
+            _check_may_manage(caller)
 
         async def decide(agent: Agent) -> Agent:
             after = revise(agent, changes, now())
@@ -134,7 +134,7 @@ class Agents:
             await self._definitions.require(TAG, tag_id, agent.customer_id, "tag_ids")
 
 
-def _check_manager(caller: Caller) -> None:
+def _check_may_manage(caller: Caller) -> None:
     if not may_manage(caller.permission):
         raise Forbidden("the agent may change nothing but the own status")
 
