@@ -28,7 +28,7 @@ log = structlog.get_logger()
 LARGEST_BATCH = 200
 PUBLISH_LIMIT_S = 30.0
 RECHECK_S = 0.5
-GATHER_S = 0.001  # changes of the same moment travel together
+GATHER_S = 0.002  # changes of the same moment travel together
 
 StreamId = tuple[int, int]
 

@@ -40,6 +40,7 @@ from dialer.usecases.commits import Held, giving_up, intent, progress, settlemen
 log = structlog.get_logger()
 
 FOLDED_AT_ONCE = 8
+GATHER_S = 0.003  # ringing and the answer often come together: one commit for both
 LONGEST_CALL = timedelta(hours=1)
 GATE_TRUSTED = timedelta(milliseconds=200)
 
@@ -203,6 +204,7 @@ class Attempts:
 
     async def _fold(self, live: Live) -> None:
         try:
+            await asyncio.sleep(GATHER_S)
             while live.inbox:
                 count = min(len(live.inbox), FOLDED_AT_ONCE)
                 signals = [live.inbox.popleft() for _ in range(count)]
