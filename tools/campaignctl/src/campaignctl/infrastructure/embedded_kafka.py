@@ -8,7 +8,7 @@ from campaignctl.infrastructure.provider import Ground, Running, Unavailable
 from campaignctl.supervision import ChildExited, ChildNotReady
 
 CHILD = "kafka-embedded"
-CAPABILITIES = frozenset({"transactions"})
+CAPABILITIES = frozenset({"retention", "describe_configs"})
 
 
 def start_embedded_kafka(ground: Ground) -> Running:

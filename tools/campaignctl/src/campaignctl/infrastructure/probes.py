@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-METADATA, METADATA_VERSION = 3, 1
+METADATA, METADATA_VERSION = 3, 5
 
 
 def kafka_answers(bootstrap: str, within_s: float = 2.0) -> bool:
@@ -48,11 +48,11 @@ def _broker_answers(address: str, within_s: float) -> bool:
     try:
         with socket.create_connection((host.strip("[]"), int(port)), within_s) as connection:
             connection.settimeout(within_s)
-            no_topics = struct.pack(">i", 0)
+            no_topics = struct.pack(">i?", 0, False)  # and none is to be made
             asked = struct.pack(">hhih", METADATA, METADATA_VERSION, 1, -1) + no_topics
             connection.sendall(struct.pack(">i", len(asked)) + asked)
-            answer = connection.recv(12, socket.MSG_WAITALL)
-            _size, _correlation, brokers = struct.unpack(">iii", answer)
+            answer = connection.recv(16, socket.MSG_WAITALL)
+            _size, _correlation, _throttle, brokers = struct.unpack(">iiii", answer)
             return bool(brokers > 0)
     except (OSError, ValueError, struct.error):
         return False
