@@ -208,6 +208,17 @@ async def test_published_messages_leave_the_outbox(yard: Yard) -> None:
     assert await yard.waiting() == 0
 
 
+async def test_the_trouble_of_a_shard_is_told_and_its_end_too_though_the_shard_is_idle(
+    yard: Yard,
+) -> None:
+    member = await yard.member()
+    await until(lambda: len(member.shards) == 8)
+    readers = [c for c in await yard.outbox.redis.client_list() if c["cmd"] == "xread"]
+    await asyncio.gather(*(yard.outbox.redis.client_kill(c["addr"]) for c in readers))
+    await until(lambda: False in member.told)
+    await until(lambda: member.told[-1])
+
+
 async def test_two_relays_share_the_shards_and_no_shard_has_two(yard: Yard) -> None:
     one, two = await yard.member(), await yard.member()
     await until(lambda: len(one.shards) == len(two.shards) == 4)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -108,11 +108,15 @@ class Market:
     async def member(self, on_message: OnMessage, **options: Any) -> AsyncIterator[KafkaBroker]:
         """A member of the group at work; gone after the block."""
         broker = build_broker(self.settings, "test")
-        subscribe(broker, topics=[self.topic], group=self.group, on_message=on_message, **options)
+        finish = subscribe(
+            broker, topics=[self.topic], group=self.group, on_message=on_message, **options
+        )
         await broker.start()
         try:
             yield broker
         finally:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(finish(), 1.0)
             await broker.stop()
 
     until = staticmethod(until)

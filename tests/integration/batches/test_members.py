@@ -76,6 +76,16 @@ async def test_a_restarted_member_goes_on_where_it_stopped(
     assert handled.numbers == [0, 1]
 
 
+async def test_a_member_that_stops_has_committed_all_that_it_handled(
+    market: Market, handled: Handled
+) -> None:
+    for number in range(3):
+        await market.place("k", number)
+    async with market.member(handled):
+        await handled.count(3)
+    assert await market.committed() == 3
+
+
 async def test_a_copy_is_read_from_the_beginning_each_time(
     market: Market, handled: Handled
 ) -> None:

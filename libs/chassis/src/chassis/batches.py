@@ -40,6 +40,7 @@ GATHER_S = 0.005  # a small batch costs as much as a large one: let some more co
 LARGEST_CUT = 65_536
 
 OnMessage = Callable[[Envelope[Any]], Awaitable[None]]
+Finish = Callable[[], Awaitable[None]]
 Records = tuple[ConsumerRecord, ...]
 
 
@@ -208,7 +209,7 @@ def subscribe(
     is_from_beginning: bool = False,
     on_revoked: Callable[[], None] = lambda: None,
     on_trouble: Callable[[bool, str], None] = lambda _is_ok, _detail: None,
-) -> None:
+) -> Finish:
     """Attach a subscriber of a group to the broker: at least once, in order per key.
 
     Args:
@@ -220,6 +221,10 @@ def subscribe(
         is_from_beginning: Read assigned partitions from their start each time, to rebuild a copy.
         on_revoked: Told when partitions are about to be taken away.
         on_trouble: Told (False, why) while messages wait for a neighbour, then (True, "").
+
+    Returns:
+        What to await before the broker stops: it lets the batch in work end, commits, and hands
+        nothing over any more.
     """
     consumption = Consumption(broker, topics, on_message, types, on_trouble)
     progress = _Progress()
@@ -261,6 +266,12 @@ def subscribe(
 
     subscriber(on_batch)
 
+    async def finish() -> None:
+        await consumption.busy.acquire()
+        await progress.close()
+
+    return finish
+
 
 class _Progress:
     """Offsets of what has been handled, committed a few times a second and before a revoke.
@@ -284,8 +295,14 @@ class _Progress:
             self._commit_task = asyncio.create_task(self._soon())
 
     async def _soon(self) -> None:
-        await asyncio.sleep(COMMIT_EVERY_S)
-        await self.commit()
+        while self._after:
+            await asyncio.sleep(COMMIT_EVERY_S)
+            await self.commit()
+
+    async def close(self) -> None:
+        """Return once all that has been noted is committed."""
+        if self._commit_task is not None:
+            await self._commit_task
 
     async def commit(self) -> None:
         """Commit what has been handled."""

@@ -43,18 +43,18 @@ async def persist(
     Args:
         attempt: Must be safe to repeat.
         what: Named in the log.
-        on_trouble: Told (False, why) while it fails and (True, "") once it has worked after all.
+        on_trouble: Told (False, why) while it fails, and (True, "") when that is over.
         longest_pause: Seconds; pauses double from 0.1 up to it.
     """
     pause = 0.1
-    while True:
-        try:
-            answer = await attempt()
-        except TRANSIENT as trouble:
-            on_trouble(False, f"{what}: {trouble}")
-            log.warning("waiting for a neighbour", what=what, why=str(trouble), pause_s=pause)
+    try:
+        while True:
+            try:
+                return await attempt()
+            except TRANSIENT as trouble:
+                on_trouble(False, f"{what}: {trouble}")
+                log.warning("waiting for a neighbour", what=what, why=str(trouble), pause_s=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest_pause)
-        else:
-            on_trouble(True, "")
-            return answer
+    finally:
+        on_trouble(True, "")

@@ -54,8 +54,10 @@ class Relay:
         self._holder = uuid.uuid4().hex
         self._keep = redis.register_script(_script("lease.lua"))
         self._trim = redis.register_script(_script("trim.lua"))
+        self._release = redis.register_script(_script("unlease.lua"))
         self._held: dict[str, asyncio.Task[None]] = {}
         self._held_until: dict[str, float] = {}
+        self._troubles: dict[str, str] = {}
 
     async def run(self) -> None:
         """Hold and relay a fair part of the shards until cancelled; then give them back."""
@@ -105,8 +107,8 @@ class Relay:
         relaying = self._held.pop(shard)
         self._held_until.pop(shard, None)
         await end(relaying)
-        if await self._redis.get(lease_key(shard)) == self._holder.encode():
-            await self._redis.delete(lease_key(shard))
+        self._tell(shard, "")
+        await self._release(keys=[lease_key(shard)], args=[self._holder])
 
     async def _give_back(self) -> None:
         try:
@@ -128,6 +130,7 @@ class Relay:
                     {outbox_key(shard): last}, count=BATCH, block=BLOCK_MS
                 )
                 if not answer:
+                    self._tell(shard, "")
                     continue
                 entries = (
                     answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))[0]
@@ -140,13 +143,20 @@ class Relay:
                 last = entries[-1][0]
                 keys = [outbox_key(shard), published_key(shard), lease_key(shard)]
                 await self._trim(keys=keys, args=[last, self._holder])
+                self._tell(shard, "")
                 if len(entries) < FULL_BATCH:
                     await asyncio.sleep(GATHER_S)
             except TRANSIENT as trouble:
-                self._on_trouble(False, f"relay of {shard}: {trouble}")
+                self._tell(shard, f"relay of {shard}: {trouble}")
                 await asyncio.sleep(BEAT_S / 2)
-            else:
-                self._on_trouble(True, "")
+
+    def _tell(self, shard: str, trouble: str) -> None:
+        """Note the trouble of a shard ("" for none) and report what is left of all."""
+        if trouble:
+            self._troubles[shard] = trouble
+        elif self._troubles.pop(shard, None) is None:
+            return
+        self._on_trouble(not self._troubles, next(iter(self._troubles.values()), ""))
 
     async def _publish(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         sent = [

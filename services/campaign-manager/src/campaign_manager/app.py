@@ -51,7 +51,7 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
         engaged=engaged,
     )
     add_routes(api, cases)
-    subscribe_events(
+    finish = subscribe_events(
         parts, campaigns=campaigns, campaigncalls=cases.campaigncalls, targets=cases.targets
     )
     follow_queues(parts, engaged)
@@ -62,3 +62,4 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
             await cases.credentials.bootstrap(settings.bootstrap_username, password)
 
     parts.on_start.append(bootstrap)
+    parts.on_stop.append(finish)

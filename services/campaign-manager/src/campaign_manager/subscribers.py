@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import structlog
-from chassis.batches import follow, subscribe
+from chassis.batches import Finish, follow, subscribe
 from chassis.errors import Refused
 from chassis.lifecycle import Parts
 from contracts.call import CallAnswered, CallDialing, CallSettled
@@ -46,7 +46,7 @@ def subscribe_events(
     campaigns: Campaigns,
     campaigncalls: CampaignCalls,
     targets: Targets,
-) -> None:
+) -> Finish:
     """Fold what dialers tell, and do what producers outside ask for."""
 
     async def on_event(envelope: Envelope[Any]) -> None:
@@ -66,7 +66,7 @@ def subscribe_events(
             case _:
                 log.info("message skipped", type=envelope.type)
 
-    subscribe(
+    return subscribe(
         parts.broker,
         topics=[CALL_EVENTS, DIALING_EVENTS, CAMPAIGN_COMMANDS, TARGET_COMMANDS],
         group="campaign-manager",

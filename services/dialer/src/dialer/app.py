@@ -51,10 +51,11 @@ def _wire(settings: Settings, parts: Parts) -> None:
     )
     attempts.attach(gateway=gateway, listener=campaigns, recover=recovery.recover)
 
-    subscribe_campaigns(parts, campaigns)
-    subscribe_calls(
-        parts, Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway), attempts
-    )
+    commands = Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway)
+    finishes = [
+        subscribe_campaigns(parts, campaigns),
+        subscribe_calls(parts, commands, attempts),
+    ]
     follow_roster(parts, roster, campaigns)
 
     async def reconcile() -> None:
@@ -69,7 +70,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
 
     parts.on_start.append(recovery.take_up)
     parts.loops += [gateway.run, reconcile, wake, recovery.watch, campaigns.reap]
-    parts.on_stop.append(campaigns.stop)
+    parts.on_stop += [campaigns.stop, *finishes]
 
 
 class Link:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from chassis.batches import Follower, follow, subscribe
+from chassis.batches import Finish, Follower, follow, subscribe
 from chassis.lifecycle import Parts
 from contracts.campaign import CampaignFact
 from contracts.envelope import Envelope
@@ -29,13 +29,13 @@ log = structlog.get_logger()
 CALL_TYPES = ("call.play", "call.stop_playback", "call.bridge", "call.hang_up")
 
 
-def subscribe_campaigns(parts: Parts, campaigns: Campaigns) -> None:
+def subscribe_campaigns(parts: Parts, campaigns: Campaigns) -> Finish:
     """Run the campaigns of the partitions that fall to this worker, read from their beginning."""
 
     async def on_campaign_event(envelope: Envelope[CampaignFact]) -> None:
         await campaigns.follow(envelope.body.campaign, envelope.sequence)
 
-    subscribe(
+    return subscribe(
         parts.broker,
         topics=[CAMPAIGN_EVENTS],
         group="dialer",
@@ -46,7 +46,7 @@ def subscribe_campaigns(parts: Parts, campaigns: Campaigns) -> None:
     )
 
 
-def subscribe_calls(parts: Parts, commands: Commands, attempts: Attempts) -> None:
+def subscribe_calls(parts: Parts, commands: Commands, attempts: Attempts) -> Finish:
     """Carry out what flows ask of their calls, and end the attempts of flows without a call."""
 
     async def on_call_command(envelope: Envelope[Any]) -> None:
@@ -56,7 +56,7 @@ def subscribe_calls(parts: Parts, commands: Commands, attempts: Attempts) -> Non
             case _:
                 await commands.carry_out(envelope)
 
-    subscribe(
+    return subscribe(
         parts.broker,
         topics=[CALL_COMMANDS, FLOW_EVENTS],
         group="dialer.calls",

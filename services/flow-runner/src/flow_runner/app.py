@@ -40,7 +40,7 @@ def _wire(settings: Settings, parts: Parts, speech: Espeak) -> None:
     flows.queue_with(lines.carry_out, lines.find_queue)
     timers = Timers(outbox=parts.outbox, flows=flows, clock=clock, wake=wake)
 
-    subscribe_calls(parts, flows)
+    finish = subscribe_calls(parts, flows)
     roster = follow_roster(parts, lines)
 
     async def know_roster() -> None:
@@ -51,3 +51,4 @@ def _wire(settings: Settings, parts: Parts, speech: Espeak) -> None:
 
     parts.on_start.append(lambda: clock.set_by(parts.outbox))
     parts.loops += [know_roster, timers.run, lines.look_around]
+    parts.on_stop.append(finish)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chassis.batches import Follower, follow, subscribe
+from chassis.batches import Finish, Follower, follow, subscribe
 from chassis.lifecycle import Parts
 from contracts.call import (
     CallAnswered,
@@ -43,7 +43,7 @@ TYPES = (
 )
 
 
-def subscribe_calls(parts: Parts, flows: Flows) -> None:
+def subscribe_calls(parts: Parts, flows: Flows) -> Finish:
     """Run the flow of whoever answers, and of campaigns that need no call."""
 
     async def on_call_event(envelope: Envelope[Any]) -> None:
@@ -63,7 +63,7 @@ def subscribe_calls(parts: Parts, flows: Flows) -> None:
                 if event is not None:
                     await flows.on_event(body.attempt_id, event, envelope.sequence, envelope.id)
 
-    subscribe(
+    return subscribe(
         parts.broker,
         topics=[CALL_EVENTS, FLOW_COMMANDS],
         group="flow-runner",
