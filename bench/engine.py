@@ -2,8 +2,10 @@
 
     make bench          20,000 targets that answer, hear a talk of zero length and are hung up
 
-The programs run as separate processes on native Kafka and Redis, all on this machine. The same
-machine then runs the raw loop (`bench.raw`): only the Redis and Kafka operations of an attempt.
+The programs run as separate processes on native Kafka and Redis, all on this machine. Campaigns of
+one target show how long the first ring takes, a campaign at a steady pace shows how long callers
+wait when the machine is not full, campaigns without a pace show how many fit. The same machine then
+runs the raw loop (`bench.raw`): only the Redis and Kafka operations of an attempt.
 """
 
 import argparse
@@ -27,6 +29,8 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 TICK = os.sysconf("SC_CLK_TCK")
 BULK = 5000
 ENDING = "70000"  # answers at once, waits for us to hang up
+UNPACED = 100_000  # calls per second: more than there will be
+STEADY = 100  # calls per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Measured:
     first_origination_ms: float
     answer_to_play_ms: list[float]
     cpu_us: dict[str, float]
+    peak_mib: dict[str, float]
 
 
 class Api:
@@ -69,13 +74,19 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(fields[n]) for n in (11, 12)) / TICK
 
 
+def peak_mib(pid: int) -> float:
+    """Return the most memory that a process has held so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def processes(stack: Stack) -> dict[str, int]:
     """Return the process id of every program, Kafka and Redis included."""
     names = [*stack.programs, stack.kafka.child, stack.redis.child]
     return {name: stack.children.pid(name) for name in names if name}
 
 
-def a_campaign(api: Api, targets: int, concurrency: int) -> str:
+def a_campaign(api: Api, targets: int, concurrency: int, calls_per_second: int) -> str:
     """Make a campaign over so many targets; return its id."""
     outdial = api.post("/outdials", {"name": "bench"})["id"]
     for first in range(0, targets, BULK):
@@ -98,16 +109,18 @@ def a_campaign(api: Api, targets: int, concurrency: int) -> str:
             "outplan_id": outplan["id"],
             "outdial_id": outdial,
             "max_concurrent_calls": concurrency,
-            "calls_per_second": 100_000,
+            "calls_per_second": calls_per_second,
         },
     )
     return str(campaign["id"])
 
 
-def measure(stack: Stack, targets: int, concurrency: int) -> Measured:
+def measure(
+    stack: Stack, targets: int, concurrency: int, calls_per_second: int = UNPACED
+) -> Measured:
     """Run one campaign to its end and say what it took."""
     api = Api(stack)
-    campaign = a_campaign(api, targets, concurrency)
+    campaign = a_campaign(api, targets, concurrency, calls_per_second)
     pids = processes(stack)
     before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     seen = len(stack.journal_lines())
@@ -127,6 +140,7 @@ def measure(stack: Stack, targets: int, concurrency: int) -> Measured:
         first_origination_ms=(began - asked).total_seconds() * 1000,
         answer_to_play_ms=story.answer_to_play_ms(),
         cpu_us={name: (after[name] - before[name]) / attempts * 1e6 for name in pids},
+        peak_mib={name: peak_mib(pid) for name, pid in pids.items()},
     )
 
 
@@ -179,39 +193,52 @@ def percentile(values: list[float], percent: int) -> float:
     return values[min(len(values) - 1, len(values) * percent // 100)] if values else float("nan")
 
 
-def report(runs: list[Measured], raw: float, raw_cpu: float, stack_words: str) -> str:
+def report(
+    runs: list[Measured],
+    firsts: list[float],
+    steady: Measured,
+    raw: tuple[float, float],
+    words: str,
+) -> str:
     """Return the page of results."""
     rates = [run.attempts / run.seconds for run in runs]
     middle = runs[rates.index(statistics.median_low(rates))]
     rate = middle.attempts / middle.seconds
-    firsts = sorted(run.first_origination_ms for run in runs)
-    waits = middle.answer_to_play_ms
+    busiest = sorted(run.first_origination_ms for run in runs)
+    raw_rate_, raw_cpu = raw
     rows = "\n".join(
-        f"| {name} | {used:.0f} |"
+        f"| {name} | {used:.0f} | {middle.peak_mib[name]:.0f} |"
         for name, used in sorted(middle.cpu_us.items(), key=lambda row: -row[1])
     )
     return f"""# Results
 
 ## engine
 
-`make bench` ({middle.targets:,} targets, {len(runs)} runs, the median one is shown; {stack_words};
-2 cores shared by everything)
+`make bench`: {middle.targets:,} targets that answer, hear a `talk` of zero length and are hung up;
+{len(runs)} runs, the median one is shown. {words}; 2 cores shared by everything.
 
 | | |
 |---|---|
 | attempts per second | **{rate:.0f}** (runs: {", ".join(f"{r:.0f}" for r in rates)}) |
-| raw loop, attempts per second | {raw:.0f} ({raw_cpu * 1e6:.0f} us CPU of one process an attempt) |
-| ratio to the raw loop | **{rate / raw:.2f}** |
-| from `run` to the first origination | p50 {percentile(firsts, 50):.0f} ms, max {firsts[-1]:.0f} ms |
-| from the answer to the `play` at the gateway | p50 {percentile(waits, 50):.0f} ms, p99 {percentile(waits, 99):.0f} ms |
+| raw loop, attempts per second | {raw_rate_:.0f} ({raw_cpu * 1e6:.0f} us CPU of one process an attempt) |
+| ratio to the raw loop | **{rate / raw_rate_:.2f}** |
+| from `run` to the first origination, {len(firsts)} small campaigns | {in_words(firsts)} |
+| from `run` to the first origination, the full ones | {in_words(busiest)} |
+| from the answer to the `play`, at {STEADY} calls per second | {in_words(steady.answer_to_play_ms)} |
+| from the answer to the `play`, at full speed | {in_words(middle.answer_to_play_ms)} |
 
-Where the time goes, microseconds of CPU per attempt and process:
+Where the time goes, per process: microseconds of CPU per attempt, and the most memory held.
 
-| process | us |
-|---|---|
+| process | us | MiB |
+|---|---|---|
 {rows}
-| together | {sum(middle.cpu_us.values()):.0f} |
+| together | {sum(middle.cpu_us.values()):.0f} | {sum(middle.peak_mib.values()):.0f} |
 """
+
+
+def in_words(sorted_ms: list[float]) -> str:
+    """Return the middle and the far end of some durations."""
+    return f"p50 {percentile(sorted_ms, 50):.0f} ms, p99 {percentile(sorted_ms, 99):.0f} ms"
 
 
 def main() -> None:
@@ -219,7 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--concurrency", type=int, default=200, help="Calls open at a time.")
+    parser.add_argument("--concurrency", type=int, default=400, help="Calls open at a time.")
     parser.add_argument("--no-file", action="store_true", help="Print the page only.")
     asked = parser.parse_args()
     settings = {
@@ -228,15 +255,15 @@ def main() -> None:
     with running_stack(StackOptions(settings=settings)) as stack:
         words = f"Kafka {stack.kafka.title}, Redis {stack.redis.title}"
         measure(stack, 500, asked.concurrency)  # warms the JVM and the caches
+        firsts = sorted(measure(stack, 1, 1).first_origination_ms for _ in range(20))
+        steady = measure(stack, 20 * STEADY, asked.concurrency, STEADY)
         runs = []
         for number in range(asked.runs):
             run = measure(stack, asked.targets, asked.concurrency)
             print(f"run {number + 1}: {run.attempts / run.seconds:.0f} attempts/s")
             runs.append(run)
-        raw, raw_cpu = asyncio.run(
-            raw_rate(stack.kafka_bootstrap, stack.redis_url, asked.targets // 2)
-        )
-    page = report(runs, raw, raw_cpu, words)
+        raw = asyncio.run(raw_rate(stack.kafka_bootstrap, stack.redis_url, asked.targets // 2))
+    page = report(runs, firsts, steady, raw, words)
     print(page)
     if not asked.no_file:
         RESULTS.write_text(page, encoding="utf-8")

@@ -36,7 +36,7 @@ LARGEST_POLL = 500
 BARRIER_S = 25.0
 COMMIT_EVERY_S = 0.25
 FULL_BATCH = 100
-GATHER_S = 0.005  # a small batch costs as much as a large one: let some more come together
+GATHER_S = 0.01  # a small batch costs as much as a large one: let some more come together
 LARGEST_CUT = 65_536
 
 OnMessage = Callable[[Envelope[Any]], Awaitable[None]]

@@ -30,7 +30,7 @@ ALIVE_S = 4.0
 BATCH = 500
 BLOCK_MS = 1000
 FULL_BATCH = 100
-GATHER_S = 0.005  # a small batch costs as much as a large one: let some more come together
+GATHER_S = 0.01  # a small batch costs as much as a large one: let some more come together
 
 
 def _script(name: str) -> str:
