@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -324,3 +325,17 @@ def test_a_member_declares_what_it_imports(member: str) -> None:
 
 def test_the_contracts_need_pydantic_alone() -> None:
     assert externals("contracts") == {"pydantic"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:bench|deploy|docs|libs|services|tests|tools)/[\w./-]+)`", text)
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    missing = [name for name in named if not (ROOT / name).exists()]
+    missing += [name for name in linked if not (page.parent / name).exists()]
+    assert not missing
