@@ -322,6 +322,18 @@ async def test_no_queue_is_missing_before_the_roster_is_known(house: House) -> N
     assert isinstance(house.run("a").waiting, ForAgent)
 
 
+async def test_a_queue_that_is_newer_than_the_copy_is_waited_for(house: House) -> None:
+    queues = house.lines.roster.queues
+    house.lines.roster.queues = {}
+
+    async def catch_up() -> None:
+        house.lines.roster.queues = queues
+
+    house.lines.catch_up_with(catch_up)
+    await house.answered("a", JOIN)
+    assert isinstance(house.run("a").waiting, ForAgent)
+
+
 async def test_a_missing_speech_engine_does_not_end_the_call(house: House, store: Store) -> None:
     house.voice.is_there = False
     await house.answered("a", TALK, Action(type="sleep", option={"duration": 1000}))

@@ -42,6 +42,7 @@ def _wire(settings: Settings, parts: Parts, speech: Espeak) -> None:
 
     finish = subscribe_calls(parts, flows)
     roster = follow_roster(parts, lines)
+    lines.catch_up_with(roster.caught_up)
 
     async def know_roster() -> None:
         """Nobody is told that a queue is missing before everything has been read once."""

@@ -7,7 +7,7 @@ run stands there no longer is taken out by the next look around.
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -48,6 +48,10 @@ def lines_key(customer_id: str) -> str:
     return f"{{{SHARD}}}:lines:{customer_id}"
 
 
+async def _nothing_to_catch_up() -> None:
+    pass
+
+
 class QueueLines:
     """Who waits and who is engaged, for all customers."""
 
@@ -63,14 +67,22 @@ class QueueLines:
         self._flows = flows
         self._now = now
         self._agent_rest = agent_rest
+        self._catch_up: Callable[[], Awaitable[None]] = _nothing_to_catch_up
         self.roster = Roster()
         self.roster_known = asyncio.Event()
         self._turns: dict[str, asyncio.Lock] = {}
+
+    def catch_up_with(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Say what returns once the roster holds all that has been told so far."""
+        self._catch_up = catch_up
 
     async def find_queue(self, run: Run, queue_id: str) -> QueueFound | QueueMissing:
         """Return what a party must know of a queue, once the roster is known."""
         await self.roster_known.wait()
         queue = self.roster.queue(run.customer_id, queue_id)
+        if queue is None:  # it may be so new that the copy has not heard of it
+            await self._catch_up()
+            queue = self.roster.queue(run.customer_id, queue_id)
         if queue is None:
             log.warning("queue is not there", attempt_id=run.attempt_id, queue_id=queue_id)
             return QueueMissing(queue_id)
