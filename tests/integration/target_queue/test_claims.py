@@ -134,45 +134,6 @@ async def test_claims_and_open_attempts_together_never_exceed_the_concurrent_lim
     assert len((await queue.claim(campaign, count=10, lease=LEASE)).claims) == 1
 
 
-async def test_no_rolling_second_sees_more_claims_than_allowed(
-    queue: TargetQueue, others: list[TargetQueue], outdial: str
-) -> None:
-    campaign = await a_running_campaign(queue, outdial, per_second=7)
-    await add(queue, outdial, 200)
-    instants: list[datetime] = []
-    ends_at = await queue.now() + timedelta(seconds=2.5)
-
-    async def claim_away(mine: TargetQueue) -> None:
-        while True:
-            found = await mine.claim(campaign, count=3, lease=LEASE)
-            if found.now > ends_at:
-                return
-            instants.extend([found.now] * len(found.claims))
-            if found.pause:
-                assert found.verdict is Verdict.RATE
-                await asyncio.sleep(found.pause / SECOND)
-
-    await asyncio.gather(*(claim_away(each) for each in [queue, *others]))
-    instants.sort()
-    for first in instants:
-        assert sum(first <= instant < first + SECOND for instant in instants) <= 7
-    assert len(instants) >= 14, "the limit is used, too"
-
-
-async def test_a_target_claimed_again_within_the_second_counts_again(
-    queue: TargetQueue, outdial: str
-) -> None:
-    """A target with an interval of zero may come back at once; the trunk counts each call."""
-    campaign = await a_running_campaign(queue, outdial, per_second=2)
-    await add(queue, outdial, 1)
-    verdicts = []
-    for _ in range(3):
-        found = await queue.claim(campaign, count=1, lease=LEASE)
-        verdicts.append(found.verdict)
-        await queue.release(outdial, found.claims)
-    assert verdicts == [Verdict.CLAIMED, Verdict.CLAIMED, Verdict.RATE]
-
-
 async def test_what_is_due_later_is_announced_with_its_pause(
     queue: TargetQueue, outbox: Outbox, outdial: str
 ) -> None:

@@ -131,6 +131,16 @@ class CallHungUp(AboutAttempt):
     tech_cause: int | None = Field(default=None, description="SIP status, if one was given.")
 
 
+class CallAdopted(AboutAttempt):
+    """The worker that placed it has died or left; another answers for it now."""
+
+    type: Literal["call.adopted"] = "call.adopted"
+    worker: str
+    is_doubtful: bool = Field(
+        default=False, description="The former worker may have asked the network for it."
+    )
+
+
 class CallSettled(AboutAttempt):
     """The attempt has its outcome, and the target its next status."""
 
@@ -152,6 +162,7 @@ CallFact = (
     | CallBridgeFailed
     | CallUnbridged
     | CallHungUp
+    | CallAdopted
     | CallSettled
 )
 CallEvent = Annotated[

@@ -1,6 +1,20 @@
-"""The Redis queue of targets: add, claim, release, and the gates of campaigns."""
+"""The Redis queue of targets: add, claim, permit, release; gates of campaigns; workers."""
 
 from target_queue.gates import Gate
+from target_queue.permits import Permit, Permits, Word
 from target_queue.queue import Claim, Claimed, TargetQueue, Verdict, sequence_of
+from target_queue.workers import Roll, Workers
 
-__all__ = ["Claim", "Claimed", "Gate", "TargetQueue", "Verdict", "sequence_of"]
+__all__ = [
+    "Claim",
+    "Claimed",
+    "Gate",
+    "Permit",
+    "Permits",
+    "Roll",
+    "TargetQueue",
+    "Verdict",
+    "Word",
+    "Workers",
+    "sequence_of",
+]

@@ -1,12 +1,9 @@
--- Claims callable targets for a campaign, within its limits, under a lease and a fence.
--- KEYS: 1 gate, 2 due, 3 claims, 4 live, 5 rate (all of one shard).
+-- Claims callable targets for a campaign, as far as there is room, under a lease and a fence.
+-- KEYS: 1 gate, 2 due, 3 claims, 4 live (all of one shard).
 -- ARGV: 1 how many, 2 lease in microseconds, 3 prefix of the target records, 4 run number.
 -- The fence of a claim is the version of the target's record, which the claim raises by one.
 -- Answers: verdict, microseconds until asking again is worth it (0: unknown), gate version, now,
 -- open attempts, waiting targets, claimed targets, then per claimed target: id, fence, body.
--- Claims are counted over a little more than a second: from the claim to the ring takes a claim
--- more or less time, and what is spread over a second here must not be squeezed into one there.
-local WINDOW = 1100000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local live = redis.call('ZCARD', KEYS[4])
@@ -32,14 +29,7 @@ end
 local room = gate.max_concurrent_calls - live - claimed
 if room <= 0 then return answer('full', 0, version, {}) end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%.0f', now - WINDOW))
-local tokens = gate.calls_per_second - redis.call('ZCARD', KEYS[5])
-if tokens <= 0 then
-  local oldest = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
-  return answer('rate', tonumber(oldest[2]) + WINDOW + 1 - now, version, {})
-end
-
-local wanted = math.min(tonumber(ARGV[1]), room, tokens)
+local wanted = math.min(tonumber(ARGV[1]), room)
 local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now), 'LIMIT', 0,
   wanted)
 if #ids == 0 then
@@ -58,12 +48,10 @@ for _, id in ipairs(ids) do
     fence = tonumber(fence) + 1
     redis.call('SET', ARGV[3] .. id, fence .. '|claim|' .. what)
     redis.call('ZADD', KEYS[3], lease, id)
-    redis.call('ZADD', KEYS[5], string.format('%.0f', now), id .. ':' .. fence)
     targets[#targets + 1] = id
     targets[#targets + 1] = fence
     targets[#targets + 1] = what
     claimed = claimed + 1
   end
 end
-redis.call('PEXPIRE', KEYS[5], 2000)
 return answer('claimed', 0, version, targets)

@@ -49,7 +49,7 @@ def live_key(shard: str, campaign_id: str) -> str:
 
 
 def rate_key(shard: str, campaign_id: str) -> str:
-    """Sorted set of a campaign's claims in the last second."""
+    """Sorted set of a campaign's originations in the last second."""
     return f"{{{shard}}}:campaign:{campaign_id}:rate"
 
 
@@ -76,6 +76,11 @@ def clock_key(shard: str, outdial_id: str) -> str:
 def worker_key(shard: str, worker: str) -> str:
     """Set of open attempts that a worker answers for."""
     return f"{{{shard}}}:worker:{worker}:attempts"
+
+
+def workers_key(shard: str) -> str:
+    """Sorted set of the workers of a shard, by the instant of their last word."""
+    return f"{{{shard}}}:workers"
 
 
 def wake_channel(shard: str) -> str:

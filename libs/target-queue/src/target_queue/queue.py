@@ -29,7 +29,6 @@ from target_queue.keys import (
     live_key,
     order_key,
     outdial_shard,
-    rate_key,
     target_key,
     wake_channel,
 )
@@ -46,7 +45,6 @@ class Verdict(StrEnum):
     CLAIMED = "claimed"
     CLOSED = "closed"
     FULL = "full"
-    RATE = "rate"
     LATER = "later"
     EMPTY = "empty"
 
@@ -288,7 +286,7 @@ class TargetQueue:
         return (Gate.model_validate_json(record.body), record.version) if record else None
 
     async def claim(self, campaign: Campaign, *, count: int, lease: timedelta) -> Claimed:
-        """Claim up to `count` callable targets, within the limits of the campaign's gate."""
+        """Claim up to `count` callable targets, while the campaign's gate is open and has room."""
         outdial_id = campaign.outdial_id or ""
         shard = outdial_shard(outdial_id)
         keys = [
@@ -296,7 +294,6 @@ class TargetQueue:
             due_key(shard, outdial_id),
             claims_key(shard, outdial_id),
             live_key(shard, campaign.campaign_id),
-            rate_key(shard, campaign.campaign_id),
         ]
         lease_micros = lease // timedelta(microseconds=1)
         args: list[str | int] = [count, lease_micros, target_key(shard, ""), campaign.run_number]

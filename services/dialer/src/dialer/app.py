@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
 from fastapi import FastAPI
-from target_queue import TargetQueue
+from target_queue import Permits, TargetQueue, Workers
 
 from dialer.adapters.ari import AriGateway
 from dialer.domain.roster import Roster
@@ -15,6 +15,8 @@ from dialer.subscribers import follow_roster, subscribe_calls, subscribe_campaig
 from dialer.usecases.attempts import Attempts
 from dialer.usecases.campaigns import Campaigns
 from dialer.usecases.commands import Commands
+from dialer.usecases.dialing import Dialing
+from dialer.usecases.fleet import Fleet
 from dialer.usecases.recovery import Recovery
 
 
@@ -32,6 +34,7 @@ def build(settings: Settings) -> Service:
 def _wire(settings: Settings, parts: Parts) -> None:
     queue = TargetQueue(parts.outbox)
     roster = Roster()
+    permits = Permits(parts.outbox)
     attempts = Attempts(outbox=parts.outbox, queue=queue, worker=settings.worker)
     link = Link(parts.readiness)
     gateway = AriGateway(
@@ -43,13 +46,35 @@ def _wire(settings: Settings, parts: Parts) -> None:
         on_signal=attempts.hear,
         on_connection=link.changed,
     )
+    dialing = Dialing(
+        outbox=parts.outbox,
+        queue=queue,
+        permits=permits,
+        attempts=attempts,
+        gateway=gateway,
+        worker=settings.worker,
+    )
     campaigns = Campaigns(
-        outbox=parts.outbox, queue=queue, attempts=attempts, roster=roster, is_connected=link.is_up
+        outbox=parts.outbox, queue=queue, dialing=dialing, roster=roster, is_connected=link.is_up
     )
     recovery = Recovery(
-        outbox=parts.outbox, attempts=attempts, gateway=gateway, worker=settings.worker
+        outbox=parts.outbox,
+        attempts=attempts,
+        dialing=dialing,
+        gateway=gateway,
+        worker=settings.worker,
     )
-    attempts.attach(gateway=gateway, listener=campaigns, recover=recovery.recover)
+    fleet = Fleet(
+        outbox=parts.outbox,
+        workers=Workers(parts.outbox),
+        permits=permits,
+        attempts=attempts,
+        recovery=recovery,
+        gateway=gateway,
+        worker=settings.worker,
+    )
+    attempts.attach(gateway=gateway, listener=campaigns)
+    dialing.attach(recover=recovery.recover)
 
     commands = Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway)
     finishes = [
@@ -69,8 +94,8 @@ def _wire(settings: Settings, parts: Parts) -> None:
             campaigns.wake_outdial(outdial_id)
 
     parts.on_start.append(recovery.take_up)
-    parts.loops += [gateway.run, reconcile, wake, recovery.watch, campaigns.reap]
-    parts.on_stop += [campaigns.stop, *finishes]
+    parts.loops += [gateway.run, reconcile, wake, recovery.watch, campaigns.reap, fleet.beat]
+    parts.on_stop += [campaigns.stop, fleet.leave, *finishes]
 
 
 class Link:

@@ -1,5 +1,6 @@
 """What the dialer needs from outside: a gateway to the telephone network."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -46,6 +47,8 @@ class Origination:
     caller_id: str | None
     ring_timeout: timedelta
     absolute_timeout: timedelta
+    not_after: float = math.inf
+    """The event loop's time after which it must not be sent any more."""
 
 
 class Fate(StrEnum):
@@ -112,6 +115,16 @@ class Gateway(Protocol):
 
     async def hang_up(self, channel_id: str, cause: int = 16) -> None:
         """End a channel with a Q.850 cause; one that is gone is no error."""
+
+    @property
+    def stood_in_for(self) -> frozenset[str]:
+        """The workers whose calls are heard in their place."""
+
+    def stand_in(self, worker: str) -> None:
+        """Hear the calls of a worker that is no more, as it would."""
+
+    def stand_down(self, worker: str) -> None:
+        """Hear them no more."""
 
     async def lookup(self, channel_id: str) -> Sighting:
         """Find out what the gateway knows of a channel; signals of a live one come from now on."""

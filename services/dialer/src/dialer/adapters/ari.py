@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,11 @@ class AriGateway:
         self._originating = asyncio.Semaphore(ORIGINATIONS_IN_FLIGHT)
         self._bridged: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._socket = AriSocket(
-            url=url,
-            username=username,
-            password=password,
-            application=application,
-            on_event=self._hear,
-            on_connection=on_connection,
+        self._as_worker = partial(
+            AriSocket, url=url, username=username, password=password, on_event=self._hear
         )
+        self._socket = self._as_worker(application=application, on_connection=on_connection)
+        self._stand_ins: dict[str, asyncio.Task[None]] = {}
 
     @property
     def is_connected(self) -> bool:
@@ -82,8 +80,32 @@ class AriGateway:
         """Connect, and again whenever the connection is lost, until closed."""
         await self._socket.run()
 
+    @property
+    def stood_in_for(self) -> frozenset[str]:
+        """The workers whose calls are heard in their place."""
+        return frozenset(self._stand_ins)
+
+    def stand_in(self, worker: str) -> None:
+        """Hear the calls of a worker that is no more, as it would: Asterisk tells an application.
+
+        If it lives after all it takes its name back, and we hear its adopted calls by subscription.
+        """
+        if worker not in self._stand_ins and worker != self._application:
+            socket = self._as_worker(
+                application=worker, on_connection=lambda _is_up: None, is_stand_in=True
+            )
+            self._stand_ins[worker] = asyncio.create_task(socket.run())
+
+    def stand_down(self, worker: str) -> None:
+        """Hear them no more."""
+        task = self._stand_ins.pop(worker, None)
+        if task is not None:
+            task.cancel()
+
     async def aclose(self) -> None:
         """Give the connection up; channels that are up stay up."""
+        for worker in list(self._stand_ins):
+            self.stand_down(worker)
         await self._socket.aclose()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -103,7 +125,9 @@ class AriGateway:
             body["callerId"] = origination.caller_id
         try:
             async with self._originating:
-                answer = await self._socket.request("POST", "channels", body)
+                answer = await self._socket.request(
+                    "POST", "channels", body, not_after=origination.not_after
+                )
         except Unanswered as error:
             raise OriginationUnknown from error
         if answer.status == 409:

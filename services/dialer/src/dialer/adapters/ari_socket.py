@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -67,6 +68,7 @@ class AriSocket:
         application: str,
         on_event: Callable[[dict[str, Any]], None],
         on_connection: Callable[[bool], None],
+        is_stand_in: bool = False,
     ) -> None:
         self._url = f"ws{url.rstrip('/').removeprefix('http')}/events?app={application}"
         credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
@@ -74,6 +76,7 @@ class AriSocket:
         self._application = application
         self._on_event = on_event
         self._on_connection = on_connection
+        self._is_stand_in = is_stand_in
         self._socket: ClientConnection | None = None
         self._is_open = False
         self._closing = asyncio.Event()
@@ -96,6 +99,8 @@ class AriSocket:
             try:
                 await self._live()
             except Replaced:
+                if self._is_stand_in:  # its owner lives after all
+                    return
                 log.error("application taken over by another", application=self._application)
                 await self._pause(pause_replaced_s)
                 pause_replaced_s = min(pause_replaced_s * 2, LONGEST_PAUSE_REPLACED_S)
@@ -119,17 +124,19 @@ class AriSocket:
         uri: str,
         body: dict[str, Any] | None = None,
         query: dict[str, str] | None = None,
+        not_after: float = math.inf,
     ) -> Answer:
         """Send a request and return its answer.
 
         Raises:
-            GatewayUnavailable: There is no connection; nothing was sent.
+            GatewayUnavailable: There is no connection, or its turn came too late; nothing was sent.
             Unanswered: It was sent; the connection broke, or the time limit passed.
         """
         if not self._is_open:
             raise GatewayUnavailable
         async with self._turn:
-            if not self._is_open:  # lost while waiting for our turn
+            is_late = asyncio.get_running_loop().time() > not_after
+            if is_late or not self._is_open:  # lost while waiting for our turn
                 raise GatewayUnavailable
             return await self._ask(method, uri, body, query)
 

@@ -130,6 +130,14 @@ class Call(Value):
     status: CallStatus = CallStatus.DIALING
     answered_at: datetime | None = None
     leg: Leg | None = None
+    adopted_by: str = ""
+    is_doubtful: bool = False
+    """Its former holder had the permit to originate it, and was never heard of again."""
+
+    @property
+    def holder(self) -> str:
+        """The worker that answers for it: who placed it, or who has adopted it since."""
+        return self.adopted_by or self.attempt.worker
 
     @property
     def attempt_id(self) -> str:

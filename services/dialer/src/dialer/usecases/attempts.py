@@ -7,19 +7,19 @@ commit. A commit that is refused because the record has moved is decided again f
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 from chassis.errors import persist
-from chassis.outbox import Change, Outbox, Position, StaleWrite
+from chassis.outbox import Change, Outbox, StaleWrite
 from contracts.call import Attempt, CallFact, Outcome
-from contracts.campaign import Campaign, CampaignKind
+from contracts.campaign import Campaign
 from contracts.resources import Outplan
-from target_queue import Claim, TargetQueue
-from target_queue.keys import attempt_key, new_attempt_id, outdial_shard
+from target_queue import TargetQueue
+from target_queue.keys import attempt_key
 
 from dialer.domain import retries
 from dialer.domain.calls import Call, CallStatus
@@ -31,18 +31,15 @@ from dialer.ports import (
     CommandRefused,
     Gateway,
     GatewayUnavailable,
-    Origination,
-    OriginationRefused,
-    OriginationUnknown,
 )
-from dialer.usecases.commits import Held, giving_up, intent, progress, settlement
+from dialer.usecases.commits import Held, progress, settlement
 
 log = structlog.get_logger()
 
 FOLDED_AT_ONCE = 8
 GATHER_S = 0.003  # ringing and the answer often come together: one commit for both
 LONGEST_CALL = timedelta(hours=1)
-GATE_TRUSTED = timedelta(milliseconds=200)
+PERMIT_LASTS_S = 0.5
 
 
 @dataclass(slots=True)
@@ -74,133 +71,42 @@ class Attempts:
         self._worker = worker
         self._gateway: Gateway
         self._listener: Listener
-        self._recover: Callable[[Live], Awaitable[None]]
         self.live: dict[str, Live] = {}
+        self.guests: dict[str, Live] = {}
+        """Attempts of other workers, for whose party this one has called an agent."""
         self.legs: dict[str, str] = {}
 
-    def attach(
-        self,
-        *,
-        gateway: Gateway,
-        listener: Listener,
-        recover: Callable[[Live], Awaitable[None]],
-    ) -> None:
+    def attach(self, *, gateway: Gateway, listener: Listener) -> None:
         """Name the neighbours, once, before anything is dialed.
 
         Args:
-            gateway: Places the calls; its signals come in by `hear`.
+            gateway: Carries effects out; its signals come in by `hear`.
             listener: Told when an attempt is answered or has ended.
-            recover: Finds out what became of an origination that was not answered.
         """
-        self._gateway, self._listener, self._recover = gateway, listener, recover
-
-    # ---- begin
-
-    async def dial(self, campaign: Campaign, claim: Claim, gate_version: int, at: datetime) -> bool:
-        """Turn a claim into an attempt: durable intent, then the phone may ring.
-
-        Returns:
-            Whether an attempt was begun (it may have ended already).
-        """
-        outplan = campaign.outplan or Outplan(id="", customer_id="", created_at=at)
-        destination = retries.choose_destination(claim.target, outplan)
-        shard = outdial_shard(claim.target.outdial_id)
-        if destination is None:
-            target = retries.exhausted(claim.target, at)
-            change = giving_up(shard, target, claim.fence, claim.target.outdial_id, at)
-            await self._commit_or_release(change, claim)
-            return False
-        attempt = Attempt(
-            attempt_id=new_attempt_id(shard),
-            customer_id=campaign.customer_id,
-            campaign_id=campaign.campaign_id,
-            run_number=campaign.run_number,
-            outplan_id=outplan.id,
-            outdial_id=claim.target.outdial_id,
-            target_id=claim.target.target_id,
-            queue_id=campaign.queue_id,
-            is_flow_only=campaign.kind is CampaignKind.FLOW,
-            destination=destination,
-            source=outplan.source,
-            attempt_number=destination.attempt_count + 1,
-            ring_timeout_ms=outplan.dial_timeout_ms,
-            fence=claim.fence,
-            worker=self._worker,
-            created_at=at,
-        )
-        target = retries.begin(claim.target, destination, at)
-        held = Held(Call(attempt=attempt), 1, target, claim.fence + 1)
-        live = Live(held, campaign)
-        script = script_of(campaign, attempt, target) if attempt.is_flow_only else None
-        committed = datetime.now(UTC)
-        position = await self._commit_or_release(
-            intent(held, campaign, gate_version, script), claim
-        )
-        if position is None:
-            return False
-        self.live[attempt.attempt_id] = live
-        if attempt.is_flow_only:
-            return True
-        await persist(lambda: self._outbox.published(position), what="intent")
-        if datetime.now(UTC) - committed > GATE_TRUSTED and not await self.may_dial(live):
-            await self.withdraw(live)
-        else:
-            await self.originate(live)
-        return True
-
-    async def _commit_or_release(self, change: Change, claim: Claim) -> Position | None:
-        try:
-            return await persist(lambda: self._outbox.commit(change), what="intent")
-        except StaleWrite:
-            await persist(
-                lambda: self._queue.release(claim.target.outdial_id, [claim]), what="release"
-            )
-            return None
-
-    async def may_dial(self, live: Live) -> bool:
-        """Whether the gate still stands open for the run of an attempt."""
-        attempt = live.held.attempt
-        found = await persist(
-            lambda: self._queue.gate(attempt.outdial_id, attempt.campaign_id), what="gate"
-        )
-        return found is not None and found[0].is_open and found[0].run_number == attempt.run_number
-
-    async def originate(self, live: Live) -> None:
-        """Ask the gateway for the call of a durable intent."""
-        attempt = live.held.attempt
-        ring_timeout = timedelta(milliseconds=attempt.ring_timeout_ms)
-        live.overdue_at = asyncio.get_running_loop().time() + ring_timeout.total_seconds() + 5.0
-        origination = Origination(
-            channel_id=attempt.attempt_id,
-            address=attempt.destination.address,
-            kind=attempt.destination.kind,
-            caller_id=attempt.source.target if attempt.source else None,
-            ring_timeout=ring_timeout,
-            absolute_timeout=LONGEST_CALL,
-        )
-        try:
-            await self._gateway.originate(origination)
-        except OriginationRefused as refusal:
-            log.info("origination refused", attempt_id=attempt.attempt_id, why=refusal.why)
-            await self.settle(live, live.held.call, (), Outcome.FAILED)
-        except GatewayUnavailable:
-            await self.withdraw(live)
-        except OriginationUnknown:
-            log.warning("origination not answered", attempt_id=attempt.attempt_id)
-            await self._recover(live)
+        self._gateway, self._listener = gateway, listener
 
     # ---- follow
 
     def hear(self, signal: CallSignal) -> None:
         """Take a signal of a channel; those of channels that are not ours are left alone."""
         attempt_id = self.legs.get(signal.channel_id, signal.channel_id)
-        live = self.live.get(attempt_id)
+        live = self.live.get(attempt_id) or self.guests.get(attempt_id)
         if live is None:
             log.debug("signal of an unknown channel", channel_id=signal.channel_id)
             return
         live.inbox.append(signal)
         if live.folding is None:
             live.folding = asyncio.create_task(self._fold(live))
+
+    async def hear_for(self, signal: CallSignal) -> None:
+        """Take a signal of the channel of any attempt, also of one that another worker holds."""
+        attempt_id = signal.channel_id
+        if attempt_id not in self.live and attempt_id not in self.guests:
+            live = await self.load(attempt_id)
+            if live is None:
+                return
+            self.guests[attempt_id] = live
+        self.hear(signal)
 
     async def _fold(self, live: Live) -> None:
         try:
@@ -323,18 +229,28 @@ class Attempts:
             self.forget(live)
             return
 
+    def hold(self, live: Live) -> None:
+        """Answer for an attempt from now on."""
+        call = live.held.call
+        self.live[call.attempt_id] = live
+        if call.leg:
+            self.legs[call.leg.leg_id] = call.attempt_id
+
     def forget(self, live: Live) -> None:
         """Let go of an attempt that has ended."""
         call = live.held.call
         self.live.pop(call.attempt_id, None)
+        self.guests.pop(call.attempt_id, None)
         if call.leg:
             self.legs.pop(call.leg.leg_id, None)
         self._listener.on_settled(call.attempt)
 
     async def reload(self, live: Live) -> bool:
-        """Read an attempt and its target again; forget it if someone else has ended it."""
-        fresh = await self.load(live.held.call.attempt_id)
-        if fresh is None or fresh.held.call.status is CallStatus.ENDED:
+        """Read an attempt and its target again; forget one that has ended or is another's now."""
+        attempt_id = live.held.call.attempt_id
+        fresh = await self.load(attempt_id)
+        is_ours = attempt_id in self.guests or (fresh and fresh.held.call.holder == self._worker)
+        if fresh is None or fresh.held.call.status is CallStatus.ENDED or not is_ours:
             self.forget(live)
             return False
         live.held = fresh.held

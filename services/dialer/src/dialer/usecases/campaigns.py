@@ -5,10 +5,12 @@ again, and new targets, ended calls, agents and changed gates wake the campaign 
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from chassis.errors import TRANSIENT
@@ -23,13 +25,15 @@ from target_queue.keys import outdial_shard
 
 from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
 from dialer.domain.roster import Roster
-from dialer.usecases.attempts import Attempts
 from dialer.usecases.commits import SOURCE
+from dialer.usecases.dialing import Dialing
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)
 LONGEST_PAUSE_S = 2.0
+AHEAD_S = 0.25
+"""Of how many seconds' calls the intents are made ahead, so that each permit finds one waiting."""
 GATHER_S = 0.004
 REAP_S = 5.0
 
@@ -42,6 +46,7 @@ class Running:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.Task[None] | None = None
     dialing: set[asyncio.Task[None]] = field(default_factory=set)
+    is_ahead: bool = False
 
 
 class Campaigns:
@@ -52,13 +57,13 @@ class Campaigns:
         *,
         outbox: Outbox,
         queue: TargetQueue,
-        attempts: Attempts,
+        dialing: Dialing,
         roster: Roster,
         is_connected: Callable[[], bool],
     ) -> None:
         self._outbox = outbox
         self._queue = queue
-        self._attempts = attempts
+        self._dialing = dialing
         self._roster = roster
         self._is_connected = is_connected
         self._running: dict[str, Running] = {}
@@ -146,7 +151,7 @@ class Campaigns:
         """Claim and begin what may be dialed now; return seconds until the next look."""
         running.wake.clear()
         campaign = running.campaign
-        count = self._room(campaign)
+        count = self._room(running)
         if count <= 0 and campaign.status is CampaignStatus.RUN:
             return LONGEST_PAUSE_S
         claimed = await self._queue.claim(campaign, count=count, lease=LEASE)
@@ -158,16 +163,23 @@ class Campaigns:
             case Verdict.EMPTY | Verdict.CLOSED:
                 await self._over(campaign, claimed)
                 return LONGEST_PAUSE_S
-            case Verdict.FULL | Verdict.RATE | Verdict.LATER:
+            case Verdict.FULL | Verdict.LATER:
                 return claimed.pause.total_seconds() if claimed.pause else LONGEST_PAUSE_S
 
-    def _room(self, campaign: Campaign) -> int:
-        if not self._is_connected() and campaign.status is CampaignStatus.RUN:
+    def _room(self, running: Running) -> int:
+        """Return how many targets to claim: none while there are intents enough that wait."""
+        campaign = running.campaign
+        if campaign.status is not CampaignStatus.RUN:
+            return LARGEST_CLAIM  # its gate is closed: the claim tells whether it is drained
+        ahead = math.ceil(campaign.limits.calls_per_second * AHEAD_S) - len(running.dialing)
+        running.is_ahead = ahead <= 0
+        if running.is_ahead or not self._is_connected():
             return 0
         if campaign.queue_id is None:
-            return LARGEST_CLAIM
+            return min(LARGEST_CLAIM, ahead)
         return min(
             LARGEST_CLAIM,
+            ahead,
             calls_to_place(
                 available_agents=self._roster.available_agents(campaign.queue_id),
                 dial_ratio_percent=campaign.dial_ratio_percent,
@@ -186,11 +198,11 @@ class Campaigns:
                 self._dial(
                     campaign,
                     claim.target.target_id,
-                    self._attempts.dial(campaign, claim, claimed.gate_version, claimed.now),
+                    self._dialing.dial(campaign, claim, claimed.gate_version, claimed.now),
                 )
             )
             running.dialing.add(task)
-            task.add_done_callback(running.dialing.discard)
+            task.add_done_callback(partial(_dialed, running))
 
     async def _dial(self, campaign: Campaign, target_id: str, dial: Awaitable[bool]) -> None:
         is_begun = False
@@ -256,3 +268,9 @@ class Campaigns:
                     log.info("expired claims given back", outdial_id=outdial_id, count=given)
                     self.wake_outdial(outdial_id)
             await asyncio.sleep(REAP_S)
+
+
+def _dialed(running: Running, dialing: asyncio.Task[None]) -> None:
+    running.dialing.discard(dialing)
+    if running.is_ahead:
+        running.wake.set()

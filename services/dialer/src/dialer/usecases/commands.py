@@ -50,7 +50,7 @@ class Commands:
             await self._do(envelope.body)
         except CommandRefused as refusal:
             log.warning("command refused", type=envelope.type, why=str(refusal))
-            self._tell_failure(envelope.body)
+            await self._tell_failure(envelope.body)
         except ChannelGone:
             log.debug("command for a call that is gone", attempt_id=envelope.body.attempt_id)
         except GatewayUnavailable as away:
@@ -58,10 +58,10 @@ class Commands:
                 live.last_command = envelope.sequence - 1
             raise Transient("the gateway is away") from away
 
-    def _tell_failure(self, command: Command) -> None:
+    async def _tell_failure(self, command: Command) -> None:
         """A prompt that cannot be played has ended: the flow must not wait for it."""
         if isinstance(command, CallPlay):
-            self._attempts.hear(
+            await self._attempts.hear_for(
                 PlaybackFinished(
                     command.attempt_id, datetime.now(UTC), command.playback_id, is_failed=True
                 )
@@ -80,12 +80,14 @@ class Commands:
 
     async def _bridge(self, command: CallBridge) -> None:
         """Call the agent; what happens to the leg is folded like any signal of the attempt."""
-        live = self._attempts.live.get(command.attempt_id)
+        live = self._attempts.live.get(command.attempt_id) or self._attempts.guests.get(
+            command.attempt_id
+        )
         if live is None:
             live = await self._attempts.load(command.attempt_id)
             if live is None:
                 return
-            self._attempts.live[command.attempt_id] = live
+            self._attempts.guests[command.attempt_id] = live
         if not await self._note_leg(live, command):
             return
         attempt = live.held.attempt

@@ -7,7 +7,14 @@ from typing import Any
 
 from chassis.outbox import Change, Guard, OutMessage, Write
 from contracts.base import Message
-from contracts.call import Attempt, CallDialing, CallFact, CallSettled, Outcome
+from contracts.call import (
+    Attempt,
+    CallAdopted,
+    CallDialing,
+    CallFact,
+    CallSettled,
+    Outcome,
+)
 from contracts.campaign import Campaign
 from contracts.envelope import wrap
 from contracts.flow import FlowStart
@@ -22,6 +29,7 @@ from target_queue.keys import (
     gate_key,
     live_key,
     target_key,
+    wake_channel,
     worker_key,
 )
 from target_queue.packing import microseconds, pack
@@ -124,7 +132,7 @@ def intent(held: Held, campaign: Campaign, gate_version: int, script: Script | N
         also=(
             ("ZREM", claims_key(shard, attempt.outdial_id), target.target_id),
             ("ZADD", live_key(shard, campaign.campaign_id), micros, attempt.attempt_id),
-            ("SADD", worker_key(shard, attempt.worker), attempt.attempt_id),
+            ("SADD", worker_key(shard, held.call.holder), attempt.attempt_id),
         ),
         messages=tuple(messages),
     )
@@ -142,6 +150,31 @@ def progress(
             Write(attempt_key(attempt.attempt_id), held.version, call.model_dump_json().encode()),
         ),
         messages=_facts(held, facts, at),
+    )
+
+
+def adoption(held: Held, call: Call, before: str, at: datetime) -> Change:
+    """Return the change that puts an attempt into the hands of another worker than `before`."""
+    attempt = held.attempt
+    shard = attempt_shard(attempt.attempt_id)
+    told = CallAdopted(
+        attempt_id=attempt.attempt_id,
+        campaign_id=attempt.campaign_id,
+        at=at,
+        worker=call.holder,
+        is_doubtful=call.is_doubtful,
+    )
+    return Change(
+        shard=shard,
+        operation=f"adopt-{call.holder}",
+        writes=(
+            Write(attempt_key(attempt.attempt_id), held.version, call.model_dump_json().encode()),
+        ),
+        also=(
+            ("SREM", worker_key(shard, before), attempt.attempt_id),
+            ("SADD", worker_key(shard, call.holder), attempt.attempt_id),
+        ),
+        messages=_facts(held, (told,), at),
     )
 
 
@@ -185,7 +218,8 @@ def settlement(
     )
     also: list[Command] = [
         ("ZREM", live_key(shard, attempt.campaign_id), attempt.attempt_id),
-        ("SREM", worker_key(shard, attempt.worker), attempt.attempt_id),
+        ("SREM", worker_key(shard, call.holder), attempt.attempt_id),
+        ("PUBLISH", wake_channel(shard), attempt.outdial_id),
         ("PEXPIRE", attempt_key(attempt.attempt_id), KEPT_MS),
     ]
     if target.due_at and not target.deleted_at:

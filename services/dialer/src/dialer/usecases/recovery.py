@@ -1,7 +1,8 @@
 """Find out what became of attempts whose signals we may have missed.
 
 The rule: known to the gateway, adopt it; ended by its call records, settle it; positively never
-seen, dial it; otherwise it is ambiguous: it counts as an attempt, and nothing is dialed on a guess.
+seen, dial it, unless a worker that may yet wake up had leave to do so; otherwise it is ambiguous:
+it counts as an attempt, and nothing is dialed on a guess.
 """
 
 import asyncio
@@ -9,15 +10,16 @@ from datetime import UTC, datetime
 
 import structlog
 from chassis.errors import Transient, persist
-from chassis.outbox import Outbox
+from chassis.outbox import Outbox, StaleWrite
 from chassis.shards import shards_of
 from contracts.call import Outcome
 from target_queue.keys import NAMESPACE, worker_key
 
-from dialer.domain.calls import CallStatus
+from dialer.domain.calls import Call, CallStatus
 from dialer.domain.signals import Answered, Ringing
 from dialer.ports import ChannelGone, CommandRefused, Fate, Gateway, GatewayUnavailable, Sighting
 from dialer.usecases.attempts import Attempts, Live, ended_now
+from dialer.usecases.dialing import Dialing
 
 log = structlog.get_logger()
 
@@ -32,10 +34,17 @@ class Recovery:
     """Adopts, settles or dials what a crash or a lost connection has left open."""
 
     def __init__(
-        self, *, outbox: Outbox, attempts: Attempts, gateway: Gateway, worker: str
+        self,
+        *,
+        outbox: Outbox,
+        attempts: Attempts,
+        dialing: Dialing,
+        gateway: Gateway,
+        worker: str,
     ) -> None:
         self._outbox = outbox
         self._attempts = attempts
+        self._dialing = dialing
         self._gateway = gateway
         self._worker = worker
 
@@ -48,10 +57,8 @@ class Recovery:
                 live = await self._attempts.load(attempt_id)
                 if live is None or live.held.call.status is CallStatus.ENDED:
                     continue
-                self._attempts.live[attempt_id] = live
-                leg = live.held.call.leg
-                if leg:
-                    self._attempts.legs[leg.leg_id] = attempt_id
+                if live.held.call.holder == self._worker:
+                    self._attempts.hold(live)
         if self._attempts.live:
             log.info("attempts taken up", count=len(self._attempts.live))
 
@@ -70,6 +77,13 @@ class Recovery:
         except (GatewayUnavailable, CommandRefused):
             return  # looked up again when the connection is back
         log.info("attempt looked up", attempt_id=attempt_id, fate=sighting.fate.value)
+        try:
+            await self._go_on(live, sighting)
+        except StaleWrite:
+            await self._attempts.reload(live)
+
+    async def _go_on(self, live: Live, sighting: Sighting) -> None:
+        attempt_id = live.held.call.attempt_id
         match sighting.fate:
             case Fate.LIVE:
                 self._adopt(live, sighting)
@@ -78,8 +92,8 @@ class Recovery:
                 self._attempts.hear(
                     ended_now(attempt_id, cause, was_answered=sighting.was_answered)
                 )
-            case Fate.NEVER_SEEN if live.held.call.status is CallStatus.DIALING:
-                await self._dial(live)
+            case Fate.NEVER_SEEN if is_undialed(live.held.call):
+                await self._dialing.originate(live)
             case Fate.NEVER_SEEN | Fate.UNKNOWN:
                 await self._give_up(live)
 
@@ -91,12 +105,6 @@ class Recovery:
             self._attempts.hear(Ringing(attempt_id, at))
         elif sighting.state == "up":
             self._attempts.hear(Answered(attempt_id, at))
-
-    async def _dial(self, live: Live) -> None:
-        if await self._attempts.may_dial(live):
-            await self._attempts.originate(live)
-        else:
-            await self._attempts.withdraw(live)
 
     async def _give_up(self, live: Live) -> None:
         """Nobody can say what became of it: the third honest outcome."""
@@ -127,6 +135,11 @@ class Recovery:
                 await self.recover(live)
         except (GatewayUnavailable, ChannelGone, CommandRefused, Transient):
             log.info("overdue call looked up later", attempt_id=attempt_id)
+
+
+def is_undialed(call: Call) -> bool:
+    """Whether a call that the gateway has never seen may be dialed, and rings once for all."""
+    return call.status is CallStatus.DIALING and not call.is_doubtful
 
 
 async def settled_flow(attempts: Attempts, attempt_id: str, *, is_success: bool) -> None:

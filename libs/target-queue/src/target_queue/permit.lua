@@ -1,0 +1,64 @@
+-- The last word before a ring: may these attempts be originated now? Asked right before it.
+-- KEYS: 1 gate, 2 rate (both of one shard, as the attempts are).
+-- ARGV: 1 run number, 2 prefix of the attempt records, 3 how many answers; per answer: attempt id
+-- and the latest instant at which its ring may have begun; then per question: attempt id and the
+-- version of its record ("0": it has no record yet, and needs no fence).
+-- The rate set holds, per origination of the last second, the instant at which it surely had begun;
+-- one that is still under way counts until its answer is told, or PATIENCE is over.
+-- Answers: now, microseconds until asking again is worth it, then a word per question: "go" (its
+-- record's version is one higher from then on), "later", "closed" (the gate is not open for this
+-- run) or "lost" (the attempt is in other hands).
+local SECOND = 1000000
+local PATIENCE = 5000000
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local function whole(number) return string.format('%.0f', number) end
+
+local answers = tonumber(ARGV[3])
+for n = 4, 3 + 2 * answers, 2 do
+  redis.call('ZADD', KEYS[2], 'XX', whole(math.min(tonumber(ARGV[n + 1]), now)), ARGV[n])
+end
+
+local said = {whole(now), '0'}
+local first = 4 + 2 * answers
+local stored = redis.call('GET', KEYS[1])
+local gate = stored and cjson.decode(string.match(stored, '^%d+|[^|]*|(.*)$'))
+local is_open = gate and gate.is_open and gate.run_number == tonumber(ARGV[1])
+
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', whole(now - SECOND))
+local free = is_open and gate.calls_per_second - redis.call('ZCARD', KEYS[2]) or 0
+local is_short = false
+
+-- What an attempt is told; a permit that was given and whose answer got lost is given again.
+local function word_for(id, version)
+  if not is_open then return 'closed' end
+  local raised = nil
+  if version > 0 then
+    local record = redis.call('GET', ARGV[2] .. id)
+    if not record then return 'lost' end
+    local has, by, body = string.match(record, '^(%d+)|([^|]*)|(.*)$')
+    has = tonumber(has)
+    if has == version + 1 and by == 'permit' then
+      redis.call('ZADD', KEYS[2], whole(now + PATIENCE), id)
+      return 'go'
+    end
+    if has ~= version then return 'lost' end
+    raised = (version + 1) .. '|permit|' .. body
+  end
+  if free <= 0 then
+    is_short = true
+    return 'later'
+  end
+  free = free - 1
+  if raised then redis.call('SET', ARGV[2] .. id, raised) end
+  redis.call('ZADD', KEYS[2], whole(now + PATIENCE), id)
+  return 'go'
+end
+
+for n = first, #ARGV, 2 do said[#said + 1] = word_for(ARGV[n], tonumber(ARGV[n + 1])) end
+if is_short then
+  local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  if #oldest > 0 then said[2] = whole(tonumber(oldest[2]) + SECOND - now) end
+end
+redis.call('PEXPIRE', KEYS[2], 10000)
+return said

@@ -1,0 +1,170 @@
+"""The last word before a ring: gate, fence and rate, checked in one step, by the store's time.
+
+The rate is exact at the network, not here. A permit counts against its campaign from the moment it
+is given until one second after the gateway has answered, for by then the ring had surely begun: so
+no rolling second of the network sees more originations than the campaign may make.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from importlib.resources import files
+from typing import Any
+
+import structlog
+from chassis.errors import TRANSIENT
+from chassis.outbox import Outbox
+
+from target_queue.keys import attempt_key, gate_key, outdial_shard, rate_key
+from target_queue.packing import instant
+
+log = structlog.get_logger()
+
+ASKED_AT_ONCE = 200
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.25
+TROUBLE_PAUSE_S = 0.2
+TOLD_WITHIN_S = 0.05
+GIVEN, LATER = b"permit", b"later"
+
+
+class Word(StrEnum):
+    """What an attempt is told."""
+
+    GO = "go"
+    CLOSED = "closed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The answer to an attempt that asked.
+
+    Attributes:
+        word: GO, and the version of its record is one higher now; CLOSED: the campaign's gate is
+            not open for its run; LOST: the attempt is in other hands.
+        at: The store's time.
+        asked_at: The event loop's time, before it was asked.
+    """
+
+    word: Word
+    at: datetime
+    asked_at: float
+
+
+@dataclass(slots=True)
+class _Line:
+    """Those of one campaign's run who wait for a permit, and what the gateway has answered."""
+
+    keys: list[str]
+    run_number: int
+    prefix: str
+    waiting: deque[tuple[str, int, asyncio.Future[Permit]]] = field(default_factory=deque)
+    answered: dict[str, int] = field(default_factory=dict)
+    has_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    asking: asyncio.Task[None] | None = None
+
+
+class Permits:
+    """Asks for permits; those who ask at the same time ask together."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._redis = outbox.redis
+        self._script = self._redis.register_script(
+            files("target_queue").joinpath("permit.lua").read_text(encoding="utf-8")
+        )
+        self._lines: dict[tuple[str, int], _Line] = {}
+
+    async def ask(
+        self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str, version: int
+    ) -> Permit:
+        """Return once the attempt may ring now, or never may.
+
+        Args:
+            outdial_id: Tells the shard.
+            campaign_id: Whose gate and rate.
+            run_number: The gate must be open for this run.
+            attempt_id: Who asks; asking again after a lost answer is safe.
+            version: Of the attempt's record, its fence; 0 if it has none yet.
+        """
+        line = self._line(outdial_id, campaign_id, run_number)
+        future: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        if not line.waiting:  # those who wait already know when asking again is worth it
+            line.has_asked.set()
+        line.waiting.append((attempt_id, version, future))
+        self._work(line)
+        return await future
+
+    def answered(
+        self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str, permit: Permit
+    ) -> None:
+        """Say that the gateway has answered: the ring has begun by now, or there is none."""
+        line = self._line(outdial_id, campaign_id, run_number)
+        since_s = asyncio.get_running_loop().time() - permit.asked_at
+        line.answered[attempt_id] = round((permit.at.timestamp() + since_s) * 1_000_000) + 1
+        self._work(line)
+
+    async def was_given(self, attempt_id: str) -> bool:
+        """Whether the last thing that happened to an attempt is its permit: it may have rung."""
+        stored: Any = await self._redis.get(attempt_key(attempt_id))
+        return isinstance(stored, bytes) and stored.split(b"|", 2)[1] == GIVEN
+
+    def _line(self, outdial_id: str, campaign_id: str, run_number: int) -> _Line:
+        line = self._lines.get((campaign_id, run_number))
+        if line is None:
+            shard = outdial_shard(outdial_id)
+            line = self._lines[campaign_id, run_number] = _Line(
+                keys=[gate_key(shard, campaign_id), rate_key(shard, campaign_id)],
+                run_number=run_number,
+                prefix=f"{{{shard}}}:attempt:",
+            )
+        return line
+
+    def _work(self, line: _Line) -> None:
+        if line.asking is None or line.asking.done():
+            line.asking = asyncio.create_task(self._ask_for(line))
+
+    async def _ask_for(self, line: _Line) -> None:
+        """Ask for as long as somebody waits, and tell what has been answered."""
+        pause_s = 0.0 if line.waiting else TOLD_WITHIN_S
+        while line.waiting or line.answered:
+            if pause_s:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(line.has_asked.wait(), pause_s)
+            line.has_asked.clear()
+            try:
+                pause_s = await self._turn(line)
+            except TRANSIENT as trouble:
+                log.warning("permits wait", why=str(trouble))
+                pause_s = TROUBLE_PAUSE_S
+
+    async def _turn(self, line: _Line) -> float:
+        """Ask once; return after how many seconds asking again is worth it."""
+        asking = list(itertools.islice(line.waiting, ASKED_AT_ONCE))
+        answered = dict(line.answered)
+        words: list[Any] = [line.run_number, line.prefix, len(answered)]
+        words += itertools.chain.from_iterable(answered.items())
+        words += itertools.chain.from_iterable((id_, version) for id_, version, _ in asking)
+        asked_at = asyncio.get_running_loop().time()
+        said: Any = await self._script(keys=line.keys, args=words)
+        for attempt_id in answered:
+            del line.answered[attempt_id]
+        _tell(line, said[2:], instant(int(said[0])), asked_at)
+        if not line.waiting:
+            return TOLD_WITHIN_S
+        return min(max(int(said[1]) / 1_000_000, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
+
+
+def _tell(line: _Line, words: list[bytes], at: datetime, asked_at: float) -> None:
+    """Tell those who asked; whoever has to wait keeps his place."""
+    later = []
+    for word in words:
+        asked = line.waiting.popleft()
+        if word == LATER:
+            later.append(asked)
+        elif not asked[2].done():
+            asked[2].set_result(Permit(Word(word.decode()), at, asked_at))
+    line.waiting.extendleft(reversed(later))

@@ -1,0 +1,174 @@
+"""From a claim to the ring: a durable intent, a permit in the last instant, an origination."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+from chassis.errors import persist
+from chassis.outbox import Change, Outbox, Position, StaleWrite
+from contracts.call import Attempt, Outcome
+from contracts.campaign import Campaign, CampaignKind
+from contracts.resources import Outplan
+from target_queue import Claim, Permit, Permits, TargetQueue, Word
+from target_queue.keys import new_attempt_id, outdial_shard
+
+from dialer.domain import retries
+from dialer.domain.calls import Call
+from dialer.domain.script import script_of
+from dialer.ports import (
+    Gateway,
+    GatewayUnavailable,
+    Origination,
+    OriginationRefused,
+    OriginationUnknown,
+)
+from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live
+from dialer.usecases.commits import Held, giving_up, intent
+
+log = structlog.get_logger()
+
+PERMIT_LASTS_S = 0.5
+
+
+class Dialing:
+    """Begins attempts."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        queue: TargetQueue,
+        permits: Permits,
+        attempts: Attempts,
+        gateway: Gateway,
+        worker: str,
+    ) -> None:
+        self._outbox = outbox
+        self._queue = queue
+        self._permits = permits
+        self._attempts = attempts
+        self._gateway = gateway
+        self._worker = worker
+        self._recover: Callable[[Live], Awaitable[None]]
+
+    def attach(self, recover: Callable[[Live], Awaitable[None]]) -> None:
+        """Say who finds out what became of an origination that was not answered."""
+        self._recover = recover
+
+    async def dial(self, campaign: Campaign, claim: Claim, gate_version: int, at: datetime) -> bool:
+        """Turn a claim into an attempt: durable intent, then the phone may ring.
+
+        Returns:
+            Whether an attempt was begun (it may have ended already).
+        """
+        outplan = campaign.outplan or Outplan(id="", customer_id="", created_at=at)
+        destination = retries.choose_destination(claim.target, outplan)
+        shard = outdial_shard(claim.target.outdial_id)
+        if destination is None:
+            target = retries.exhausted(claim.target, at)
+            change = giving_up(shard, target, claim.fence, claim.target.outdial_id, at)
+            await self._commit_or_release(change, claim)
+            return False
+        attempt = Attempt(
+            attempt_id=new_attempt_id(shard),
+            customer_id=campaign.customer_id,
+            campaign_id=campaign.campaign_id,
+            run_number=campaign.run_number,
+            outplan_id=outplan.id,
+            outdial_id=claim.target.outdial_id,
+            target_id=claim.target.target_id,
+            queue_id=campaign.queue_id,
+            is_flow_only=campaign.kind is CampaignKind.FLOW,
+            destination=destination,
+            source=outplan.source,
+            attempt_number=destination.attempt_count + 1,
+            ring_timeout_ms=outplan.dial_timeout_ms,
+            fence=claim.fence,
+            worker=self._worker,
+            created_at=at,
+        )
+        target = retries.begin(claim.target, destination, at)
+        held = Held(Call(attempt=attempt), 1, target, claim.fence + 1)
+        live = Live(held, campaign)
+        script = None
+        if attempt.is_flow_only:  # its intent is its beginning: the permit comes first
+            await self._ask(attempt, 0)
+            script = script_of(campaign, attempt, target)
+        position = await self._commit_or_release(
+            intent(held, campaign, gate_version, script), claim
+        )
+        if position is None:
+            return False
+        if attempt.is_flow_only:
+            return True
+        self._attempts.hold(live)
+        await persist(lambda: self._outbox.published(position), what="intent")
+        await self.originate(live)
+        return True
+
+    async def _commit_or_release(self, change: Change, claim: Claim) -> Position | None:
+        try:
+            return await persist(lambda: self._outbox.commit(change), what="intent")
+        except StaleWrite:
+            await persist(
+                lambda: self._queue.release(claim.target.outdial_id, [claim]), what="release"
+            )
+            return None
+
+    async def _ask(self, attempt: Attempt, version: int) -> Permit:
+        return await self._permits.ask(
+            attempt.outdial_id,
+            attempt.campaign_id,
+            attempt.run_number,
+            attempt.attempt_id,
+            version,
+        )
+
+    async def originate(self, live: Live) -> None:
+        """Ask the gateway for the call of a durable intent, once it may ring."""
+        permit = await self._ask(live.held.attempt, live.held.version)
+        try:
+            match permit.word:
+                case Word.GO:
+                    live.held.version += 1
+                    await self._originate(live, permit)
+                case Word.CLOSED:
+                    await self._attempts.withdraw(live)
+                case Word.LOST:
+                    await self._attempts.reload(live)
+        except StaleWrite:
+            await self._attempts.reload(live)
+
+    async def _originate(self, live: Live, permit: Permit) -> None:
+        attempt = live.held.attempt
+        ring_timeout = timedelta(milliseconds=attempt.ring_timeout_ms)
+        live.overdue_at = asyncio.get_running_loop().time() + ring_timeout.total_seconds() + 5.0
+        origination = Origination(
+            channel_id=attempt.attempt_id,
+            address=attempt.destination.address,
+            kind=attempt.destination.kind,
+            caller_id=attempt.source.target if attempt.source else None,
+            ring_timeout=ring_timeout,
+            absolute_timeout=LONGEST_CALL,
+            not_after=permit.asked_at + PERMIT_LASTS_S,
+        )
+        try:
+            try:
+                await self._gateway.originate(origination)
+            finally:
+                self._permits.answered(
+                    attempt.outdial_id,
+                    attempt.campaign_id,
+                    attempt.run_number,
+                    attempt.attempt_id,
+                    permit,
+                )
+        except OriginationRefused as refusal:
+            log.info("origination refused", attempt_id=attempt.attempt_id, why=refusal.why)
+            await self._attempts.settle(live, live.held.call, (), Outcome.FAILED)
+        except GatewayUnavailable:
+            await self._attempts.withdraw(live)
+        except OriginationUnknown:
+            log.warning("origination not answered", attempt_id=attempt.attempt_id)
+            await self._recover(live)
