@@ -7,10 +7,14 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from chassis.batches import follow, subscribe
+from chassis.batches import _Barrier, follow, subscribe
 from chassis.broker import build_broker
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pytest
+    from aiokafka import TopicPartition
     from contracts.envelope import Envelope
 
     from tests.integration.batches.conftest import Handled, Market
@@ -124,7 +128,7 @@ async def test_two_members_share_the_partitions_and_nothing_is_lost(
 
 
 async def test_a_revoke_waits_for_the_work_in_hand_and_its_commit(
-    market: Market, others: list[Handled]
+    market: Market, others: list[Handled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = others
     begun, may_end, revoked = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -134,15 +138,20 @@ async def test_a_revoke_waits_for_the_work_in_hand_and_its_commit(
         await may_end.wait()
         await one(envelope)
 
-    def note_revoke() -> None:
+    revoke = _Barrier.on_partitions_revoked
+
+    async def note_revoke(barrier: _Barrier, partitions: Collection[TopicPartition]) -> None:
         if begun.is_set():
             revoked.set()
+        await revoke(barrier, partitions)
+
+    monkeypatch.setattr(_Barrier, "on_partitions_revoked", note_revoke)
 
     partitions = market.topic.partitions
     for partition in range(partitions):
         await market.place(f"key-{partition}", partition, partition=partition)
     async with AsyncExitStack() as at_end:
-        await at_end.enter_async_context(market.member(slowly, on_revoked=note_revoke))
+        await at_end.enter_async_context(market.member(slowly))
         async with asyncio.timeout(20):
             await begun.wait()
             joining = asyncio.create_task(at_end.enter_async_context(market.member(two)))

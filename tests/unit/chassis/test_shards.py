@@ -1,11 +1,13 @@
 """Shards are for ever: where a thing lives must not change between versions."""
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 from chassis.outbox import record_of, stream_id
 from chassis.shards import (
     SHARDS,
     lease_key,
     outbox_key,
+    partition_of,
     published_key,
     shard_of,
     shards_of,
@@ -53,3 +55,9 @@ def test_stream_ids_compare_as_numbers() -> None:
 def test_a_body_may_hold_the_separator() -> None:
     assert record_of(b"12|operation|a|b||") == (12, b"a|b||")
     assert record_of(None) is None
+
+
+@given(st.text(min_size=1), st.integers(min_value=1, max_value=50))
+def test_a_key_goes_where_the_producer_puts_it(key: str, count: int) -> None:
+    everywhere = list(range(count))
+    assert partition_of(key, count) == DefaultPartitioner()(key.encode(), everywhere, everywhere)

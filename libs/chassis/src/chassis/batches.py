@@ -164,15 +164,12 @@ class _Barrier(ConsumerRebalanceListener):  # type: ignore[misc]
         busy: asyncio.Lock,
         commit: Callable[[], Awaitable[None]],
         on_assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]],
-        on_revoked: Callable[[], None],
     ) -> None:
         self._busy = busy
         self._commit = commit
         self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        self._on_revoked()
         if not revoked:
             return
         try:
@@ -207,7 +204,7 @@ def subscribe(
     on_message: OnMessage,
     types: Collection[str] | None = None,
     is_from_beginning: bool = False,
-    on_revoked: Callable[[], None] = lambda: None,
+    on_assigned: Callable[[frozenset[TopicPartition]], None] = lambda _assigned: None,
     on_trouble: Callable[[bool, str], None] = lambda _is_ok, _detail: None,
 ) -> Finish:
     """Attach a subscriber of a group to the broker: at least once, in order per key.
@@ -219,7 +216,7 @@ def subscribe(
         on_message: Idempotent; may raise a transient error (retried) or another (dead letter).
         types: Wire types to deliver; others are skipped by their header. All when left out.
         is_from_beginning: Read assigned partitions from their start each time, to rebuild a copy.
-        on_revoked: Told when partitions are about to be taken away.
+        on_assigned: Told which partitions are this member's now, before it hears from them.
         on_trouble: Told (False, why) while messages wait for a neighbour, then (True, "").
 
     Returns:
@@ -229,7 +226,8 @@ def subscribe(
     consumption = Consumption(broker, topics, on_message, types, on_trouble)
     progress = _Progress()
 
-    async def on_assigned(assigned: frozenset[TopicPartition]) -> None:
+    async def take(assigned: frozenset[TopicPartition]) -> None:
+        on_assigned(assigned)
         if is_from_beginning and assigned:
             await subscriber.consumer.seek_to_beginning(*assigned)
 
@@ -243,11 +241,11 @@ def subscribe(
         max_records=LARGEST_POLL,
         fetch_max_wait_ms=100,
         session_timeout_ms=6_000,
-        heartbeat_interval_ms=1000,
+        heartbeat_interval_ms=500,
         rebalance_timeout_ms=30_000,
         parser=_parse_with(lambda: subscriber.consumer),
         decoder=_raw,
-        listener=_Barrier(consumption.busy, progress.commit, on_assigned, on_revoked),
+        listener=_Barrier(consumption.busy, progress.commit, take),
     )
 
     async def on_batch(records: Records) -> None:

@@ -5,6 +5,8 @@ What changes together shares a shard, a shard is one hash tag, and so one slot o
 
 from zlib import crc32
 
+from aiokafka.partitioner import murmur2
+
 SHARDS = 8
 ANNOUNCED = "published"
 
@@ -19,6 +21,11 @@ def shards_of(namespace: str, count: int = SHARDS) -> tuple[str, ...]:
     if namespace.endswith("!"):
         return (namespace[:-1],)
     return tuple(f"{namespace}-{number}" for number in range(count))
+
+
+def partition_of(key: str, count: int) -> int:
+    """Return the partition of a topic where the relays put the messages of a key."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % count)
 
 
 def outbox_key(shard: str) -> str:

@@ -95,7 +95,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
 
     parts.on_start.append(recovery.take_up)
     parts.loops += [gateway.run, reconcile, wake, recovery.watch, campaigns.reap, fleet.beat]
-    parts.on_stop += [campaigns.stop, fleet.leave, *finishes]
+    parts.on_stop += [campaigns.stop, *finishes, fleet.leave]
 
 
 class Link:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import structlog
+from aiokafka import TopicPartition
 from chassis.batches import Finish, Follower, follow, subscribe
 from chassis.lifecycle import Parts
+from chassis.shards import partition_of
 from contracts.campaign import CampaignFact
 from contracts.envelope import Envelope
 from contracts.flow import FlowFinished
@@ -30,7 +32,15 @@ CALL_TYPES = ("call.play", "call.stop_playback", "call.bridge", "call.hang_up")
 
 
 def subscribe_campaigns(parts: Parts, campaigns: Campaigns) -> Finish:
-    """Run the campaigns of the partitions that fall to this worker, read from their beginning."""
+    """Run the campaigns of the partitions that fall to this worker, read from their beginning.
+
+    While partitions move, their old owner runs them until it has its new ones: claims are atomic,
+    so two owners do no harm, and none would be a pause.
+    """
+
+    def keep(assigned: frozenset[TopicPartition]) -> None:
+        mine = {place.partition for place in assigned}
+        campaigns.drop_where(lambda id_: partition_of(id_, CAMPAIGN_EVENTS.partitions) not in mine)
 
     async def on_campaign_event(envelope: Envelope[CampaignFact]) -> None:
         await campaigns.follow(envelope.body.campaign, envelope.sequence)
@@ -41,7 +51,7 @@ def subscribe_campaigns(parts: Parts, campaigns: Campaigns) -> Finish:
         group="dialer",
         on_message=on_campaign_event,
         is_from_beginning=True,
-        on_revoked=campaigns.drop_all,
+        on_assigned=keep,
         on_trouble=lambda is_ok, why: parts.readiness.set("campaigns", is_ok, why),
     )
 

@@ -31,7 +31,7 @@ class Places:
     carrier_port: int
     api_port: int
     flow_runner_port: int
-    dialer_port: int
+    dialer_ports: tuple[int, ...]
     journal: Path
     call_records: Path
     speech_folder: Path
@@ -89,29 +89,34 @@ def programs_at(places: Places) -> tuple[Program, ...]:
             CACHE_FOLDER=str(places.speech_folder),
             ESPEAK=places.espeak,
         ),
-        _service(
-            "dialer",
-            places.dialer_port,
-            places,
-            ARI_URL=f"http://{HOST}:{places.carrier_port}/ari",
-            ARI_USERNAME=ARI_LOGIN,
-            ARI_PASSWORD=ARI_LOGIN,
-            CALL_RECORDS=str(places.call_records),
+        *(
+            _service(
+                "dialer",
+                port,
+                places,
+                number=number,
+                ARI_URL=f"http://{HOST}:{places.carrier_port}/ari",
+                ARI_USERNAME=ARI_LOGIN,
+                ARI_PASSWORD=ARI_LOGIN,
+                CALL_RECORDS=str(places.call_records),
+            )
+            for number, port in enumerate(places.dialer_ports, 1)
         ),
     )
 
 
-def _service(name: str, port: int, places: Places, **own: str) -> Program:
+def _service(name: str, port: int, places: Places, *, number: int = 1, **own: str) -> Program:
     told = {
         "KAFKA_BOOTSTRAP": places.kafka_bootstrap,
         "REDIS_URL": places.redis_url,
         "HTTP_HOST": HOST,
         "HTTP_PORT": str(port),
+        "WORKER_ID": str(number),
         **own,
     }
     module = name.replace("-", "_")
     env = {f"{module.upper()}_{key}": value for key, value in told.items()}
-    return Program(name, _python(module), port, env)
+    return Program(name if number == 1 else f"{name}-{number}", _python(module), port, env)
 
 
 def _python(module: str) -> tuple[str, ...]:

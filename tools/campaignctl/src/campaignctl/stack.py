@@ -53,6 +53,7 @@ class StackOptions:
         records: Where logs, journal and call records are copied at the end; None: nowhere.
         speed: How many seconds of the simulated network pass in one of ours.
         seed: Decides what numbers do that the simulator's table does not name.
+        dialers: How many of them; the first is `dialer`, the others `dialer-2` and so on.
         api_port: Where the REST API listens; 0: on any free port.
         kafka: A provider's name, or "auto".
         redis: A provider's name, or "auto".
@@ -63,6 +64,7 @@ class StackOptions:
     records: Path | None = None
     speed: float = 1.0
     seed: int = 1
+    dialers: int = 1
     api_port: int = 0
     kafka: str = "auto"
     redis: str = "auto"
@@ -252,7 +254,7 @@ def _places(found: Infrastructure, options: StackOptions, espeak: str) -> Places
         carrier_port=free_port(),
         api_port=options.api_port or free_port(),
         flow_runner_port=free_port(),
-        dialer_port=free_port(),
+        dialer_ports=tuple(free_port() for _ in range(options.dialers)),
         journal=folder / "journal.jsonl",
         call_records=folder / CALL_RECORDS,
         speech_folder=cache_folder() / "speech",

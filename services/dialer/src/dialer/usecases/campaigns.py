@@ -93,16 +93,16 @@ class Campaigns:
         if running and running.loop:
             running.loop.cancel()
 
-    def drop_all(self) -> None:
-        """Let go of every campaign: the partitions are about to be taken away."""
-        for campaign_id in list(self._running):
+    def drop_where(self, is_gone: Callable[[str], bool]) -> None:
+        """Let go of the campaigns of which this holds: they are another worker's now."""
+        for campaign_id in [id_ for id_ in self._running if is_gone(id_)]:
             self._drop(campaign_id)
 
     async def stop(self) -> None:
         """Claim nothing more; attempts that have begun go on."""
         self._stopped = True
         beginning = {task for running in self._running.values() for task in running.dialing}
-        self.drop_all()
+        self.drop_where(lambda _: True)
         if beginning:
             await asyncio.wait(beginning, timeout=5.0)
 
