@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
-from chassis import logs
+from chassis import failpoints, logs
 from chassis.broker import build_broker, build_producer, provision
 from chassis.endings import end
 from chassis.errors import TRANSIENT, persist
@@ -84,6 +84,7 @@ class _Server(uvicorn.Server):
 def run(service: Service) -> None:
     """Run the service until SIGTERM or SIGINT."""
     logs.configure(service.name, service.settings.log_level)
+    failpoints.watch(service.settings.failpoint_file)
     gc.freeze()  # what is loaded by now stays; looking through it again and again costs a fifth
     gc.set_threshold(*GC_THRESHOLDS)
     try:

@@ -1,6 +1,7 @@
 """What every service can be told by its environment; unknown keys are refused."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -18,6 +19,7 @@ class ServiceSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    failpoint_file: Path | None = Field(default=None, description="For fault tests alone.")
     worker_id: str = Field(default="1", description="Tells replicas apart; stable over restarts.")
 
     @model_validator(mode="before")

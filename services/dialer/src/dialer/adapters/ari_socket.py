@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
+from chassis.failpoints import reach
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
@@ -162,6 +163,8 @@ class AriSocket:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await socket.send(json.dumps(asked, separators=(",", ":")))
+                if uri == "channels":
+                    reach("origination-sent")
                 return await answer
         except (ConnectionClosed, TimeoutError) as error:
             raise Unanswered(f"{method} {uri}") from error

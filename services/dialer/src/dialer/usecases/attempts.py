@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 from chassis.errors import persist
+from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, StaleWrite
 from contracts.call import Attempt, CallFact, Outcome
 from contracts.campaign import Campaign
@@ -211,6 +212,7 @@ class Attempts:
 
     async def _end(self, live: Live, after: Callable[[Held, datetime], Change]) -> None:
         """Commit the end of an attempt; a target that was changed meanwhile is read again."""
+        reach("call-ended")
         at = datetime.now(UTC)
         attempt = live.held.attempt
         while True:

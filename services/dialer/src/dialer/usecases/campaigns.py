@@ -14,6 +14,7 @@ from functools import partial
 
 import structlog
 from chassis.errors import TRANSIENT
+from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
 from contracts.call import Attempt
 from contracts.campaign import Campaign, CampaignStatus, EndHandle
@@ -157,6 +158,7 @@ class Campaigns:
         claimed = await self._queue.claim(campaign, count=count, lease=LEASE)
         match claimed.verdict:
             case Verdict.CLAIMED:
+                reach("claimed")
                 self._begin(running, claimed)
                 await asyncio.sleep(GATHER_S)
                 return 0.0

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from chassis.errors import persist
+from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, Position, StaleWrite
 from contracts.call import Attempt, Outcome
 from contracts.campaign import Campaign, CampaignKind
@@ -103,7 +104,9 @@ class Dialing:
         if attempt.is_flow_only:
             return True
         self._attempts.hold(live)
+        reach("intent-committed")
         await persist(lambda: self._outbox.published(position), what="intent")
+        reach("intent-published")
         await self.originate(live)
         return True
 
@@ -132,6 +135,7 @@ class Dialing:
             match permit.word:
                 case Word.GO:
                     live.held.version += 1
+                    reach("permitted")
                     await self._originate(live, permit)
                 case Word.CLOSED:
                     await self._attempts.withdraw(live)
@@ -156,6 +160,7 @@ class Dialing:
         try:
             try:
                 await self._gateway.originate(origination)
+                reach("origination-answered")
             finally:
                 self._permits.answered(
                     attempt.outdial_id,

@@ -49,24 +49,31 @@ class Fleet:
         self._gateway = gateway
         self._worker = worker
         self._turn = asyncio.Semaphore(ADOPTED_AT_ONCE)
+        self._speaking = asyncio.Lock()
         self._is_leaving = False
 
     async def beat(self) -> None:
         """Say each second that this worker lives, and take up what the silent have left."""
-        while not self._is_leaving:
-            for shard in shards_of(NAMESPACE):
-                roll = await self._workers.beat(shard, self._worker, is_leaving=self._is_leaving)
-                for silent in roll.silent:
-                    await self._inherit(shard, silent)
-            self._stand_down()
+        while True:
+            async with self._speaking:
+                if not self._is_leaving:
+                    await self._look_around()
             await asyncio.sleep(BEAT_S)
+
+    async def _look_around(self) -> None:
+        for shard in shards_of(NAMESPACE):
+            roll = await self._workers.beat(shard, self._worker)
+            for silent in roll.silent:
+                await self._inherit(shard, silent)
+        self._stand_down()
 
     async def leave(self) -> None:
         """Hand the open calls over to those who stay, if there is anybody."""
         self._is_leaving = True
         try:
-            for shard in shards_of(NAMESPACE):
-                await self._workers.beat(shard, self._worker, is_leaving=True)
+            async with self._speaking:  # or a word that is on its way would be the last
+                for shard in shards_of(NAMESPACE):
+                    await self._workers.beat(shard, self._worker, is_leaving=True)
         except TRANSIENT as trouble:
             log.warning("left without a word", why=str(trouble))
 
