@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject.toml)
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo up test check bench lock schemas
+.PHONY: help setup demo up test check bench bench-engine bench-target-queue lock schemas
 
 help: ## Show what there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the virtual environment (the others do this by themselves)
 
@@ -36,8 +36,13 @@ check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/mypy libs/*/src services/*/src tools/*/src tests bench
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## Measure; writes bench/RESULTS.md
+bench: bench-engine bench-target-queue ## Measure everything; writes bench/RESULTS.md
+
+bench-engine: $(READY) ## Whole campaigns at full speed
 	@$(BIN)/python -m bench.engine
+
+bench-target-queue: $(READY) ## Claims from 1 thousand to 1 million targets; a million imported
+	@$(BIN)/python -m bench.target_queue
 
 schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the table of topics anew
 	@$(BIN)/python -m contracts.schemas

@@ -1,6 +1,6 @@
 """A whole campaign at full speed: attempts per second, CPU per attempt, and how late things are.
 
-    make bench          20,000 targets that answer, hear a talk of zero length and are hung up
+    make bench-engine          20,000 targets that answer, hear a talk of zero length and are hung up
 
 The programs run as separate processes on native Kafka and Redis, all on this machine. Campaigns of
 one target show how long the first ring takes, a campaign at a steady pace shows how long callers
@@ -11,22 +11,20 @@ runs the raw loop (`bench.raw`): only the Redis and Kafka operations of an attem
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer
 from campaignctl.stack import Stack, StackOptions, running_stack
 
+from bench.page import write_section
 from bench.raw import raw_rate
+from bench.usage import cpu_seconds, peak_mib
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
-TICK = os.sysconf("SC_CLK_TCK")
 BULK = 5000
 ENDING = "70000"  # answers at once, waits for us to hang up
 UNPACED = 100_000  # calls per second: more than there will be
@@ -53,6 +51,7 @@ class Api:
         self._client = httpx.Client(base_url=stack.api_url, timeout=120)
         login = {"username": stack.username, "password": stack.password}
         token = self._client.post("/auth/login", json=login).raise_for_status().json()["token"]
+        self.token: str = token
         self._client.headers["Authorization"] = f"Bearer {token}"
 
     def post(self, path: str, body: Any) -> Any:
@@ -66,18 +65,6 @@ class Api:
     def get(self, path: str) -> Any:
         """Return something."""
         return self._client.get(f"/v1.0{path}").raise_for_status().json()
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return user and system CPU seconds of a process and what it waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(fields[n]) for n in (11, 12)) / TICK
-
-
-def peak_mib(pid: int) -> float:
-    """Return the most memory that a process has held so far."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def processes(stack: Stack) -> dict[str, int]:
@@ -200,7 +187,7 @@ def report(
     raw: tuple[float, float],
     words: str,
 ) -> str:
-    """Return the page of results."""
+    """Return the section of the page."""
     rates = [run.attempts / run.seconds for run in runs]
     middle = runs[rates.index(statistics.median_low(rates))]
     rate = middle.attempts / middle.seconds
@@ -210,11 +197,7 @@ def report(
         f"| {name} | {used:.0f} | {middle.peak_mib[name]:.0f} |"
         for name, used in sorted(middle.cpu_us.items(), key=lambda row: -row[1])
     )
-    return f"""# Results
-
-## engine
-
-`make bench`: {middle.targets:,} targets that answer, hear a `talk` of zero length and are hung up;
+    return f"""`make bench-engine`: {middle.targets:,} targets that answer, hear a `talk` of zero length and are hung up;
 {len(runs)} runs, the median one is shown. {words}; 2 cores shared by everything.
 
 | | |
@@ -266,7 +249,7 @@ def main() -> None:
     page = report(runs, firsts, steady, raw, words)
     print(page)
     if not asked.no_file:
-        RESULTS.write_text(page, encoding="utf-8")
+        write_section("engine", page)
 
 
 if __name__ == "__main__":
