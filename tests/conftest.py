@@ -12,10 +12,12 @@ from campaignctl.infrastructure import (
     Found,
     Ground,
     InfrastructureUnavailable,
+    Running,
     find_kafka,
     find_redis,
     require_program,
     standing_ground,
+    start_redis_cluster,
 )
 
 
@@ -28,6 +30,7 @@ class Stack:
         self._at_end = ExitStack()
         self._ground: Ground | None = None
         self._found: dict[str, Found | InfrastructureUnavailable] = {}
+        self._cluster: Running | None = None
 
     @property
     def ground(self) -> Ground:
@@ -40,6 +43,12 @@ class Stack:
 
     def redis(self) -> Found:
         return self._once("redis", find_redis)
+
+    def redis_cluster(self) -> Running:
+        if self._cluster is None:
+            self._cluster = start_redis_cluster(self.ground)
+            self.announce(f"Redis Cluster: {self._cluster.title}")
+        return self._cluster
 
     def close(self) -> None:
         self._at_end.close()
@@ -123,6 +132,12 @@ def kafka_bootstrap(found_kafka: Found) -> str:
 @pytest.fixture(scope="session")
 def redis_url(found_redis: Found) -> str:
     return found_redis.address
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(stack: Stack) -> str:
+    """A Redis Cluster of three nodes."""
+    return stack.redis_cluster().address
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
-"""Kafka and Redis by every provider that the machine has, for the conformance suites."""
+"""Kafka and Redis by every provider that the machine has; Redis as one server and as a cluster."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from os import environ
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from campaignctl.infrastructure import (
@@ -15,6 +17,11 @@ from campaignctl.infrastructure import (
     take_kafka,
     take_redis,
 )
+from chassis.store import nodes_of
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+KEY = re.compile(r"\{([^{}:]+)\}:")
 
 
 class Stack(Protocol):
@@ -57,6 +64,39 @@ def each_redis(request: pytest.FixtureRequest, stack: Stack) -> Found:
     if "found_redis" in _needed(request) and (redis := stack.redis()).provider is provider:
         return redis
     return had(lambda: take_redis(stack.ground, provider), provider)
+
+
+@pytest.fixture(scope="session", params=["redis", "cluster"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The session's Redis, and a Redis Cluster: what keeps its promises must do so on both."""
+    is_one = request.param == "redis"
+    url: str = request.getfixturevalue("redis_url" if is_one else "redis_cluster_url")
+    return url
+
+
+@pytest.fixture
+async def servers(store_url: str) -> AsyncIterator[list[Redis]]:
+    """A plain client of each server of the store."""
+    urls = [f"redis://{host}:{port}/0" for host, port in nodes_of(store_url)]
+    async with AsyncExitStack() as at_end:
+        yield [await at_end.enter_async_context(Redis.from_url(url)) for url in urls]
+
+
+@pytest.fixture(autouse=True)
+def _one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No script is called with keys of two slots, not even with keys that it is told as words.
+
+    A cluster refuses a key that another node has; here it shows also when one node has both.
+    """
+    call = AsyncScript.__call__
+
+    async def watched(self: Any, keys: Any = None, args: Any = None, client: Any = None) -> Any:
+        texts = [word for word in (*(keys or ()), *(args or ())) if isinstance(word, str)]
+        tags = {found[1] for text in texts if (found := KEY.match(text))}
+        assert len(tags) <= 1, f"one call, several slots: {sorted(tags)}"
+        return await call(self, keys=keys, args=args, client=client)
+
+    monkeypatch.setattr(AsyncScript, "__call__", watched)
 
 
 @pytest.fixture(params=[Provider.NATIVE, Provider.EMBEDDED], ids=str)

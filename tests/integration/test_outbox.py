@@ -4,29 +4,31 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from chassis.endings import end
 from chassis.errors import Transient
 from chassis.outbox import Change, Guard, Outbox, OutMessage, Record, StaleWrite, Write, stream_id
 from chassis.shards import outbox_key, published_key
-from chassis.store import connect
+from chassis.store import connect, is_cluster, nodes_of
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
 Unique = Callable[[str], str]
 
 
 @pytest.fixture
-async def outbox(redis_url: str) -> AsyncIterator[Outbox]:
-    outbox = Outbox(connect(redis_url))
+async def outbox(store_url: str) -> AsyncIterator[Outbox]:
+    outbox = Outbox(connect(store_url))
     yield outbox
     await outbox.redis.aclose()
 
 
 @pytest.fixture
-async def other(redis_url: str) -> AsyncIterator[Outbox]:
-    outbox = Outbox(connect(redis_url))
+async def other(store_url: str) -> AsyncIterator[Outbox]:
+    outbox = Outbox(connect(store_url))
     yield outbox
     await outbox.redis.aclose()
 
@@ -234,17 +236,19 @@ async def test_each_version_is_won_by_exactly_one_of_fifty_writers(
     assert defeats > 0, "they did race"
 
 
-async def test_many_commits_at_once_take_few_calls(outbox: Outbox, shard: str) -> None:
+async def test_many_commits_at_once_take_few_calls(
+    outbox: Outbox, servers: list[Redis], shard: str
+) -> None:
     changes = [a_change(shard, f"{n}", [Write(a_key(shard, f"{n}"), 0, b"")]) for n in range(300)]
     await outbox.commit(a_change(shard, "warm", [Write(a_key(shard, "warm"), 0, b"")]))
-    before = await calls_of_scripts(outbox)
+    before = await calls_of_scripts(servers)
     await asyncio.gather(*map(outbox.commit, changes))
-    assert await calls_of_scripts(outbox) - before <= 5
+    assert await calls_of_scripts(servers) - before <= 5
 
 
-async def calls_of_scripts(outbox: Outbox) -> int:
-    stats = await outbox.redis.info("commandstats")
-    return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
+async def calls_of_scripts(servers: list[Redis]) -> int:
+    told = [await server.info("commandstats") for server in servers]
+    return sum(int(stats.get("cmdstat_evalsha", {}).get("calls", 0)) for stats in told)
 
 
 async def test_a_writer_who_goes_away_does_not_hold_up_the_others(
@@ -262,9 +266,8 @@ async def test_a_writer_who_goes_away_does_not_hold_up_the_others(
 class Wire:
     """A line to Redis that can be cut between the command and its answer."""
 
-    def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        self._target = (parts.hostname or "127.0.0.1", parts.port or 6379)
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
         self.loses_answers = False
         self.is_cut = False
         self.open: set[asyncio.Task[None]] = set()
@@ -305,53 +308,78 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
+@dataclass
+class Lines:
+    """The lines to all servers of the store."""
+
+    wires: list[Wire]
+
+    def lose_answers(self, *, are_lost: bool) -> None:
+        for wire in self.wires:
+            wire.loses_answers = are_lost
+
+    def cut(self, *, are_cut: bool) -> None:
+        for wire in self.wires:
+            wire.is_cut = are_cut
+
+
 @pytest.fixture
-async def wire(redis_url: str) -> AsyncIterator[tuple[Wire, Outbox]]:
-    """An outbox at the end of a line that can be cut."""
-    wire = Wire(redis_url)
-    server = await wire.serve()
-    port = server.sockets[0].getsockname()[1]
-    outbox = Outbox(connect(f"redis://127.0.0.1:{port}/0"))
-    yield wire, outbox
-    await outbox.redis.aclose()
-    server.close()
-    await asyncio.gather(*wire.open)
+async def lines(
+    store_url: str,
+) -> AsyncIterator[tuple[Lines, Outbox]]:
+    """An outbox at the end of lines that can be cut."""
+    targets = nodes_of(store_url)
+    wires = [Wire(target) for target in targets]
+    servers = [await wire.serve() for wire in wires]
+    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    if is_cluster(store_url):
+        near = {target: ("127.0.0.1", port) for target, port in zip(targets, ports, strict=True)}
+        client = connect("redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports))
+        assert isinstance(client, RedisCluster)
+        client.nodes_manager.address_remap = lambda node: near.get(node, node)
+    else:
+        client = connect(f"redis://127.0.0.1:{ports[0]}/0")
+    yield Lines(wires), Outbox(client)
+    await client.aclose()
+    for wire, server in zip(wires, servers, strict=True):
+        server.close()
+        await asyncio.gather(*wire.open)
 
 
 async def test_a_commit_whose_answer_was_lost_is_made_once_when_it_is_repeated(
-    wire: tuple[Wire, Outbox], outbox: Outbox, shard: str
+    lines: tuple[Lines, Outbox], outbox: Outbox, shard: str
 ) -> None:
-    line, far = wire
+    line, far = lines
     await far.commit(a_change(shard, "warm", [Write(a_key(shard, "warm"), 0, b"")]))
-    line.loses_answers = True
+    line.lose_answers(are_lost=True)
     change = a_change(shard, "place", [Write(a_key(shard), 0, b"1")], "placed")
     with pytest.raises(Transient):
         await far.commit(change)
     assert await told(outbox, shard) == ["placed"], "it had happened"
-    line.loses_answers = False
+    line.lose_answers(are_lost=False)
     await far.commit(change)
     assert await far.read(a_key(shard)) == Record(1, b"1")
     assert await told(outbox, shard) == ["placed"]
 
 
 async def test_redis_away_is_transient_and_the_next_commit_works(
-    wire: tuple[Wire, Outbox], shard: str
+    lines: tuple[Lines, Outbox], shard: str
 ) -> None:
-    line, far = wire
-    line.is_cut = True
+    line, far = lines
+    line.cut(are_cut=True)
     change = a_change(shard, "place", [Write(a_key(shard), 0, b"1")], "placed")
     with pytest.raises(Transient):
         await far.commit(change)
-    line.is_cut = False
+    line.cut(are_cut=False)
     await far.commit(change)
     assert await told(far, shard) == ["placed"]
 
 
 async def test_whoever_awaits_publication_goes_on_when_it_is_announced(
-    outbox: Outbox, other: Outbox, shard: str
+    outbox: Outbox, other: Outbox, servers: list[Redis], shard: str
 ) -> None:
     listening = asyncio.create_task(outbox.listen())
-    while not await outbox.redis.pubsub_numpat():
+    while not sum([await server.pubsub_numpat() for server in servers]):
         await asyncio.sleep(0.01)
     first, second = [
         await outbox.commit(a_change(shard, f"{n}", [Write(a_key(shard, f"{n}"), 0, b"")], f"{n}"))

@@ -127,7 +127,7 @@ class Yard:
 
 @pytest.fixture
 async def yard(
-    kafka_bootstrap: str, redis_url: str, unique: Unique, monkeypatch: pytest.MonkeyPatch
+    kafka_bootstrap: str, store_url: str, unique: Unique, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Yard]:
     """Leases are short here, so that one can wait for their end."""
     monkeypatch.setattr("chassis.relay.LEASE_MS", 900)
@@ -140,10 +140,10 @@ async def yard(
         topic = unique("order.events")
         await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
         await admin.close()
-        outbox = Outbox(connect(redis_url))
+        outbox = Outbox(connect(store_url))
         at_end.push_async_callback(outbox.redis.aclose)
         listening = asyncio.create_task(outbox.listen())
-        yield Yard(kafka_bootstrap, redis_url, unique("orders"), topic, outbox, at_end)
+        yield Yard(kafka_bootstrap, store_url, unique("orders"), topic, outbox, at_end)
         await end(listening)
 
 
@@ -209,12 +209,13 @@ async def test_published_messages_leave_the_outbox(yard: Yard) -> None:
 
 
 async def test_the_trouble_of_a_shard_is_told_and_its_end_too_though_the_shard_is_idle(
-    yard: Yard,
+    yard: Yard, servers: list[Redis]
 ) -> None:
     member = await yard.member()
     await until(lambda: len(member.shards) == 8)
-    readers = [c for c in await yard.outbox.redis.client_list() if c["cmd"] == "xread"]
-    await asyncio.gather(*(yard.outbox.redis.client_kill(c["addr"]) for c in readers))
+    for server in servers:
+        readers = [c for c in await server.client_list() if c["cmd"] == "xread"]
+        await asyncio.gather(*(server.client_kill(c["addr"]) for c in readers))
     await until(lambda: False in member.told)
     await until(lambda: member.told[-1])
 

@@ -17,8 +17,8 @@ class Announced(Outbox):
 
 
 @pytest.fixture
-async def outbox(redis_url: str) -> AsyncIterator[Outbox]:
-    outbox = Announced(connect(redis_url))
+async def outbox(store_url: str) -> AsyncIterator[Outbox]:
+    outbox = Announced(connect(store_url))
     yield outbox
     await outbox.redis.aclose()
 
@@ -29,9 +29,9 @@ def queue(outbox: Outbox) -> TargetQueue:
 
 
 @pytest.fixture
-async def others(redis_url: str) -> AsyncIterator[list[TargetQueue]]:
+async def others(store_url: str) -> AsyncIterator[list[TargetQueue]]:
     """The queue as three further processes have it."""
-    outboxes = [Announced(connect(redis_url)) for _ in range(3)]
+    outboxes = [Announced(connect(store_url)) for _ in range(3)]
     yield [TargetQueue(outbox) for outbox in outboxes]
     for outbox in outboxes:
         await outbox.redis.aclose()

@@ -55,9 +55,9 @@ class Worker:
 
 
 @pytest.fixture
-async def workers(queue: TargetQueue, outdial: str, redis_url: str) -> AsyncIterator[list[Worker]]:
+async def workers(queue: TargetQueue, outdial: str, store_url: str) -> AsyncIterator[list[Worker]]:
     campaign = await a_running_campaign(queue, outdial, per_second=20)
-    outboxes = [Outbox(connect(redis_url)) for _ in range(3)]
+    outboxes = [Outbox(connect(store_url)) for _ in range(3)]
     yield [Worker(Permits(outbox), outbox, campaign) for outbox in outboxes]
     for outbox in outboxes:
         await outbox.redis.aclose()

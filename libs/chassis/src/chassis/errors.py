@@ -25,6 +25,10 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     redis_errors.ConnectionError,
     redis_errors.TimeoutError,
     redis_errors.BusyLoadingError,
+    redis_errors.ReadOnlyError,  # refused by one that is no longer the primary
+    redis_errors.ClusterError,
+    redis_errors.TryAgainError,
+    redis_errors.SlotNotCoveredError,
     KafkaConnectionError,
     KafkaTimeoutError,
     NodeNotReadyError,

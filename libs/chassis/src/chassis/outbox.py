@@ -286,6 +286,7 @@ class Outbox:
 
     async def listen(self) -> None:
         """Hear the relays' announcements, for as long as the program runs."""
+        await self.redis.initialize()  # a cluster's client must know the nodes first
         async with self.redis.pubsub() as pubsub:
             await pubsub.psubscribe(f"{{*}}:{ANNOUNCED}")
             async for heard in pubsub.listen():

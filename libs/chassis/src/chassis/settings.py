@@ -14,7 +14,10 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True)
 
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="host:port[,host:port]")
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0")
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="redis://host:port/0, or redis+cluster://host:port[,host:port] of a cluster.",
+    )
     replication_factor: int = Field(default=1, ge=1, description="Of topics that are made here.")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")

@@ -1,19 +1,30 @@
 """The Redis client: one that never repeats a write by itself.
 
 redis-py repeats a command whose answer was lost, and so makes one INCR out of eleven. Here a lost
-answer is an error; whoever commits again does so under the same operation id.
+answer is an error; whoever commits again does so under the same operation id. The same holds on a
+Redis Cluster: a node that says "not here" (MOVED, ASK) has done nothing, so following it to the
+right one repeats nothing; everything else is an error here too.
 """
 
-from typing import Any
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from hiredis import pack_command
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import RedisClusterException
 from redis.typing import EncodableT
 
 CONNECTIONS = 100
+NODE_CONNECTIONS = 1000  # a cluster's client refuses where the other waits
 ANSWER_LIMIT_S = 10.0
+CONNECT_LIMIT_S = 2.0
+CLUSTER_SCHEMES = {"redis+cluster": False, "rediss+cluster": True}
+"""Schemes of a cluster's address, and whether its connections are encrypted."""
+DEFAULT_PORT = "6379"
 
 
 class PackingConnection(Connection):
@@ -25,8 +36,66 @@ class PackingConnection(Connection):
         return [pack_command(words)]
 
 
+class _Cluster(RedisCluster):
+    """A cluster's client whose troubles are those of a single server's."""
+
+    async def initialize(self, *args: Any, **kwargs: Any) -> "RedisCluster":
+        """Learn which node has which slots.
+
+        Raises:
+            redis.exceptions.ConnectionError: No node tells, or they do not have all slots.
+        """
+        try:
+            return await super().initialize(*args, **kwargs)
+        except RedisClusterException as trouble:
+            raise RedisAway(str(trouble)) from trouble
+
+    async def execute_command(self, *args: EncodableT, **kwargs: Any) -> Any:
+        """Execute a command on the node that has its key.
+
+        While the slots are not known yet, redis-py would ask any node, and many at a time.
+        """
+        await self.initialize()
+        return await super().execute_command(*args, **kwargs)
+
+    async def time(self, **_: Any) -> tuple[int, int]:
+        """Return the clock of one node: the nodes of a cluster must keep theirs together."""
+        await self.initialize()
+        node = self.get_default_node()
+        said: tuple[int, int] = await self.execute_command("TIME", target_nodes=node)
+        return said
+
+
+def is_cluster(url: str) -> bool:
+    """Say whether an address is that of a Redis Cluster."""
+    return urlsplit(url).scheme in CLUSTER_SCHEMES
+
+
+def nodes_of(url: str) -> list[tuple[str, int]]:
+    """Return host and port of each server that an address names.
+
+    Raises:
+        ValueError: A port is not a number.
+    """
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    split = [host.rpartition(":") if ":" in host else (host, "", DEFAULT_PORT) for host in hosts]
+    return [(host.strip("[]"), int(port)) for host, _, port in split]
+
+
 def connect(url: str) -> Redis:
-    """Return a client that connects when it is used; bytes in, bytes out."""
+    """Return a client that connects when it is used; bytes in, bytes out.
+
+    Args:
+        url: `redis://[user:password@]host:port/0` for one server (`rediss://`: encrypted), or
+            `redis+cluster://[user:password@]host:port[,host:port]` for a cluster of which these
+            nodes are asked for the others (`rediss+cluster://`: encrypted).
+
+    Raises:
+        ValueError: The address is neither.
+    """
+    if is_cluster(url):
+        # Its client has every command that we use, and is no subclass.
+        return cast(Redis, _connect_cluster(url))
     plain = {} if url.startswith("rediss") else {"connection_class": PackingConnection}
     pool = BlockingConnectionPool.from_url(
         url,
@@ -34,10 +103,33 @@ def connect(url: str) -> Redis:
         max_connections=CONNECTIONS,
         timeout=ANSWER_LIMIT_S,
         socket_timeout=ANSWER_LIMIT_S,
-        socket_connect_timeout=2.0,
+        socket_connect_timeout=CONNECT_LIMIT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_timeout=False,
         health_check_interval=0,
         protocol=2,
     )
     return Redis.from_pool(pool)
+
+
+def _connect_cluster(url: str) -> RedisCluster:
+    parts = urlsplit(url)
+    is_encrypted = CLUSTER_SCHEMES[parts.scheme]
+    client = _Cluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in nodes_of(url)],
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        ssl=is_encrypted,
+        max_connections=NODE_CONNECTIONS,
+        reinitialize_steps=0,  # or every fifth redirection closes the connections of all others
+        socket_timeout=ANSWER_LIMIT_S,
+        socket_connect_timeout=CONNECT_LIMIT_S,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+        protocol=2,
+    )
+    if not is_encrypted:  # it takes no connection class, but hands on what lies here
+        client.connection_kwargs["connection_class"] = PackingConnection
+        for node in client.startup_nodes:
+            node.connection_class = PackingConnection
+    return client

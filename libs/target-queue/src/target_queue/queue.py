@@ -316,6 +316,7 @@ class TargetQueue:
 
     async def wakes(self) -> AsyncIterator[str]:
         """Yield the id of each outdial that has new targets or a changed gate, as it happens."""
+        await self._redis.initialize()  # a cluster's client must know the nodes first
         async with self._redis.pubsub() as pubsub:
             await pubsub.psubscribe(wake_channel("*").replace("{*}", "{" + NAMESPACE + "-*}"))
             async for heard in pubsub.listen():

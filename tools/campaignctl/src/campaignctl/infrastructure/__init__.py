@@ -8,8 +8,10 @@ from campaignctl.infrastructure.provider import (
     Ground,
     InfrastructureUnavailable,
     Provider,
+    Running,
     Unavailable,
 )
+from campaignctl.infrastructure.redis_cluster import start_redis_cluster
 from campaignctl.infrastructure.resolver import (
     Infrastructure,
     find_kafka,
@@ -25,6 +27,7 @@ __all__ = [
     "Infrastructure",
     "InfrastructureUnavailable",
     "Provider",
+    "Running",
     "Unavailable",
     "docker_answers",
     "find_kafka",
@@ -32,6 +35,7 @@ __all__ = [
     "infrastructure",
     "require_program",
     "standing_ground",
+    "start_redis_cluster",
     "take_kafka",
     "take_redis",
 ]

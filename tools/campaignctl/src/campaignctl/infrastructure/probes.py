@@ -8,6 +8,7 @@ import struct
 from urllib.parse import urlsplit
 
 import redis
+from chassis.store import is_cluster, nodes_of
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -20,7 +21,14 @@ def kafka_answers(bootstrap: str, within_s: float = 2.0) -> bool:
 
 
 def redis_version(url: str, within_s: float = 2.0) -> str | None:
-    """Return the version of the server that answers a PING there, None when none does."""
+    """Return the version of the server that answers a PING there, None when none does.
+
+    Of a cluster, one of the nodes that its address names has to.
+    """
+    if is_cluster(url):
+        scheme = "rediss" if urlsplit(url).scheme.startswith("rediss") else "redis"
+        nodes = (f"{scheme}://{_login(url)}{host}:{port}/0" for host, port in nodes_of(url))
+        return next(filter(None, (redis_version(node, within_s) for node in nodes)), None)
     client = redis.Redis.from_url(
         url,
         socket_timeout=within_s,
@@ -41,6 +49,11 @@ def redis_version(url: str, within_s: float = 2.0) -> str | None:
 def without_secrets(url: str) -> str:
     """Return `host:port` of an address, without its user and password."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _login(url: str) -> str:
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
+    return login + at
 
 
 def _broker_answers(address: str, within_s: float) -> bool:
