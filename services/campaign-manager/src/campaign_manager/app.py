@@ -12,6 +12,7 @@ from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
 from campaign_manager.usecases.credentials import Credentials
 from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.explanations import Explanations
 from campaign_manager.usecases.kinds import SHARD
 from campaign_manager.usecases.references import References
 from campaign_manager.usecases.resources import Resources
@@ -47,6 +48,7 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
         agents=agents,
         credentials=Credentials(definitions, agents, outbox, secret),
         targets=Targets(definitions, queue),
+        explanations=Explanations(outbox, definitions, engaged),
         border=Border(settings.timestamps),
         engaged=engaged,
     )

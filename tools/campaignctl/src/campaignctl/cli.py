@@ -1,4 +1,4 @@
-"""`campaignctl`: up, demo, watch."""
+"""`campaignctl`: up, demo, watch, explain."""
 
 import signal
 import sys
@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from campaignctl.demo import demo
 from campaignctl.errors import CannotGoOn
+from campaignctl.explain import explain
 from campaignctl.infrastructure import InfrastructureUnavailable
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(demo)
 app.command()(watch)
+app.command()(explain)
 
 
 def main() -> None:

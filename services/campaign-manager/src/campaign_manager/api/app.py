@@ -6,6 +6,7 @@ from campaign_manager.api.agents import agent_routes
 from campaign_manager.api.campaigns import campaign_routes, campaigncall_routes
 from campaign_manager.api.context import UseCases
 from campaign_manager.api.errors import install
+from campaign_manager.api.explanations import explanation_routes
 from campaign_manager.api.logins import access_key_routes, login_routes
 from campaign_manager.api.resources import resource_routes
 from campaign_manager.api.targets import target_routes
@@ -22,6 +23,7 @@ def add_routes(api: FastAPI, cases: UseCases) -> None:
         resource_routes,
         campaign_routes,
         campaigncall_routes,
+        explanation_routes,
         access_key_routes,
         agent_routes,
     ):

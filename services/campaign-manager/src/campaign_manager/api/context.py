@@ -17,6 +17,7 @@ from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
 from campaign_manager.usecases.credentials import Credentials, Unknown
 from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.explanations import Explanations
 from campaign_manager.usecases.resources import Resources
 from campaign_manager.usecases.targets import Targets
 
@@ -36,6 +37,7 @@ class UseCases:
     agents: Agents
     credentials: Credentials
     targets: Targets
+    explanations: Explanations
     border: Border
     engaged: Mapping[str, frozenset[str]]
 

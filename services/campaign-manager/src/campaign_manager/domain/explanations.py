@@ -1,0 +1,139 @@
+"""Why a campaign does or does not dial right now: the first obstacle in the order of the dialer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from contracts.campaign import Campaign, CampaignStatus, EndHandle
+
+
+class Obstacle(StrEnum):
+    """What stands between a target and its call."""
+
+    NONE = "none"
+    NOT_STARTED = "not_started"
+    STOPPING = "stopping"
+    NO_OUTDIAL = "no_outdial"
+    CONCURRENT_CALLS = "concurrent_calls"
+    WAITING_FOR_AGENTS = "waiting_for_agents"
+    CALLS_PER_SECOND = "calls_per_second"
+    RETRY_DUE_LATER = "retry_due_later"
+    CALLS_UNDER_WAY = "calls_under_way"
+    NOTHING_LEFT = "nothing_left"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the explanation rests on, at one instant.
+
+    Attributes:
+        callable_now: Targets that wait for nothing but the campaign.
+        due_later: Targets that wait for their interval.
+        next_due_at: When the first of those becomes callable.
+        under_way: Targets in a claim or in a call.
+        open_attempts: Those that count against the limit of concurrent calls.
+        rung_last_second: Originations in the last second.
+        calls_allowed: By the agents who are free; None: the campaign has no queue.
+    """
+
+    callable_now: int
+    due_later: int
+    next_due_at: datetime | None
+    under_way: int
+    open_attempts: int
+    rung_last_second: int
+    calls_allowed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Some targets and what they wait for; `until`, where that can be told."""
+
+    obstacle: Obstacle
+    count: int
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer.
+
+    Attributes:
+        obstacle: What keeps the next target from being called; NONE: nothing does.
+        why: The same in a sentence.
+        held: All who wait, by what they wait for.
+    """
+
+    obstacle: Obstacle
+    why: str
+    held: tuple[Held, ...]
+
+
+def explain(campaign: Campaign, facts: Facts) -> Explanation:
+    """Return why the campaign does or does not dial."""
+    obstacle, why = _first(campaign, facts)
+    is_nobodys = obstacle in {Obstacle.CALLS_UNDER_WAY, Obstacle.NOTHING_LEFT}
+    rows = (
+        Held(Obstacle.NONE if is_nobodys else obstacle, facts.callable_now),
+        Held(Obstacle.RETRY_DUE_LATER, facts.due_later, facts.next_due_at),
+        Held(Obstacle.CALLS_UNDER_WAY, facts.under_way),
+    )
+    return Explanation(obstacle, why, tuple(row for row in rows if row.count))
+
+
+def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
+    """Return the first obstacle of all; the order is that of the dialer's own questions."""
+    limits = campaign.limits
+    allowed = facts.calls_allowed
+    is_empty = not facts.callable_now
+    table = (
+        (
+            campaign.status is CampaignStatus.STOP,
+            Obstacle.NOT_STARTED,
+            "it is stopped: start it with PUT /campaigns/{id}/status",
+        ),
+        (
+            campaign.status is CampaignStatus.STOPPING,
+            Obstacle.STOPPING,
+            f"it stops as soon as its {facts.under_way} open calls have ended",
+        ),
+        (campaign.outdial_id is None, Obstacle.NO_OUTDIAL, "it has no outdial to dial"),
+        (is_empty and facts.due_later > 0, Obstacle.RETRY_DUE_LATER, _later(facts)),
+        (
+            is_empty and facts.under_way > 0,
+            Obstacle.CALLS_UNDER_WAY,
+            f"its last {facts.under_way} targets are being called",
+        ),
+        (is_empty, Obstacle.NOTHING_LEFT, _over(campaign)),
+        (
+            facts.open_attempts >= limits.max_concurrent_calls,
+            Obstacle.CONCURRENT_CALLS,
+            f"{facts.open_attempts} of {limits.max_concurrent_calls} concurrent calls are open",
+        ),
+        (
+            allowed is not None and allowed <= facts.under_way,
+            Obstacle.WAITING_FOR_AGENTS,
+            f"the free agents of its queue allow {allowed} calls, "
+            f"and {facts.under_way} are under way",
+        ),
+        (
+            facts.rung_last_second >= limits.calls_per_second,
+            Obstacle.CALLS_PER_SECOND,
+            f"it makes its {limits.calls_per_second} calls per second",
+        ),
+    )
+    for is_so, obstacle, why in table:
+        if is_so:
+            return obstacle, why
+    return Obstacle.NONE, "nothing is in the way: it dials"
+
+
+def _later(facts: Facts) -> str:
+    at = facts.next_due_at.isoformat(timespec="seconds") if facts.next_due_at else "later"
+    return f"its {facts.due_later} targets wait for their interval; the first is due at {at}"
+
+
+def _over(campaign: Campaign) -> str:
+    if campaign.end_handle is EndHandle.CONTINUE:
+        return "every target is done; it waits for new ones"
+    return "every target is done; it is about to stop"

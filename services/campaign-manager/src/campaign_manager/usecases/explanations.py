@@ -1,0 +1,87 @@
+"""Why a campaign does or does not dial: ask the queue and the agents, and let the domain say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.outbox import Outbox
+from contracts.campaign import Campaign
+from contracts.resources import Agent, AgentStatus
+from target_queue.counts import Counts, count
+
+from campaign_manager.domain.explanations import Explanation, Facts, explain
+from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.kinds import AGENT, CAMPAIGN, QUEUE, now
+
+AGENTS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explanation, the campaign it is of, and the instant at which it holds."""
+
+    campaign: Campaign
+    at: datetime
+    facts: Facts
+    explanation: Explanation
+
+
+class Explanations:
+    """Explains all customers' campaigns."""
+
+    def __init__(
+        self, outbox: Outbox, definitions: Definitions, engaged: Mapping[str, frozenset[str]]
+    ) -> None:
+        self._outbox = outbox
+        self._definitions = definitions
+        self._engaged = engaged
+
+    async def campaign(self, campaign_id: str, customer_id: str) -> Explained:
+        """Explain a campaign.
+
+        Raises:
+            Missing: There is no such campaign.
+        """
+        campaign = (await self._definitions.get(CAMPAIGN, campaign_id, customer_id)).item
+        counts = Counts(now(), 0, 0, None, 0, 0, 0)
+        if campaign.outdial_id:
+            counts = await count(self._outbox, campaign.outdial_id, campaign_id)
+        facts = Facts(
+            callable_now=counts.callable_now,
+            due_later=counts.due_later,
+            next_due_at=counts.next_due_at,
+            under_way=counts.in_claim + counts.open_attempts,
+            open_attempts=counts.open_attempts,
+            rung_last_second=counts.rung_last_second,
+            calls_allowed=await self._calls_allowed(campaign),
+        )
+        return Explained(campaign, counts.at, facts, explain(campaign, facts))
+
+    async def _calls_allowed(self, campaign: Campaign) -> int | None:
+        """Return how many calls the queue's free agents allow; None without a queue."""
+        if campaign.queue_id is None:
+            return None
+        stored = await self._definitions.find(QUEUE, campaign.queue_id)
+        if stored is None or stored.item.deleted_at:
+            return 0
+        wanted = set(stored.item.tag_ids)
+        free = [
+            agent
+            for agent in await self._agents(campaign.customer_id)
+            if self._is_free(agent) and (not wanted or wanted & set(agent.tag_ids))
+        ]
+        return len(free) * campaign.dial_ratio_percent // 100
+
+    async def _agents(self, customer_id: str) -> list[Agent]:
+        agents: list[Agent] = []
+        before: datetime | None = None
+        while True:
+            page = await self._definitions.page(AGENT, customer_id, before, AGENTS_AT_ONCE)
+            agents += page
+            if len(page) < AGENTS_AT_ONCE:
+                return agents
+            before = page[-1].created_at
+
+    def _is_free(self, agent: Agent) -> bool:
+        is_engaged = any(agent.id in engaged for engaged in self._engaged.values())
+        return agent.status is AgentStatus.AVAILABLE and not is_engaged

@@ -1,0 +1,69 @@
+"""`campaignctl explain`: why a campaign does or does not dial right now."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from campaignctl import options
+from campaignctl.client import Client, Resource
+from campaignctl.screen import a_console, print_json
+from campaignctl.stack import PASSWORD, USERNAME
+
+CampaignId = Annotated[str, typer.Argument(help="The campaign's id.", show_default=False)]
+NOT_HELD = "none"
+WORDS = {
+    NOT_HELD: "callable now",
+    "retry_due_later": "wait for their interval",
+    "calls_under_way": "are being called",
+    "concurrent_calls": "wait for a free line",
+    "waiting_for_agents": "wait for a free agent",
+    "calls_per_second": "wait for the rate",
+    "not_started": "wait for the start",
+    "stopping": "wait for the next start",
+}
+
+
+def explain(
+    campaign_id: CampaignId,
+    *,
+    api_url: options.ApiUrl = options.DEFAULT_API_URL,
+    username: options.Username = USERNAME,
+    password: options.Password = PASSWORD,
+    accesskey: options.Accesskey = None,
+    json_: options.Json = False,
+) -> None:
+    """Say why a campaign does or does not dial right now, and what its targets wait for.
+
+    For example:
+
+        campaignctl explain 0b6f2f0e-5d0c-4c53-9a0a-6f1b6f9a1c01
+    """
+    with Client(api_url) as client:
+        client.identify(username, password, accesskey)
+        explained = client.get(f"/campaigns/{campaign_id}/explain")
+    if json_:
+        print_json(explained)
+    else:
+        show(a_console(), explained)
+
+
+def show(console: Console, explained: Resource) -> None:
+    """Print an explanation: the sentence first, then who waits for what."""
+    colour = "green" if explained["obstacle"] == NOT_HELD else "yellow"
+    console.print(
+        f"[bold]{escape(explained['status'])}[/]: [{colour}]{escape(explained['why'])}[/]"
+    )
+    if explained["waiting"]:
+        table = Table("targets", "", "until", box=None, header_style="dim")
+        for row in explained["waiting"]:
+            word = WORDS.get(row["obstacle"], row["obstacle"])
+            table.add_row(str(row["count"]), word, escape(row["until"] or ""))
+        console.print(table)
+    lines = f"{explained['open_calls']} of {explained['max_concurrent_calls']} lines"
+    rate = f"{explained['calls_in_last_second']} of {explained['calls_per_second']} calls a second"
+    agents = explained["calls_allowed_by_agents"]
+    allowed = "" if agents is None else f", {agents} calls allowed by free agents"
+    console.print(f"[dim]{lines}, {rate}{allowed}[/]")
