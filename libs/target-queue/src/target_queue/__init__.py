@@ -1,6 +1,7 @@
-"""The Redis queue of targets: add, claim, permit, release; gates of campaigns; workers."""
+"""The Redis queue of targets: add, claim, permit, release; gates, paces, workers."""
 
 from target_queue.gates import Gate
+from target_queue.pace import Pace
 from target_queue.permits import Permit, Permits, Word
 from target_queue.queue import Claim, Claimed, TargetQueue, Verdict, sequence_of
 from target_queue.workers import Roll, Workers
@@ -9,6 +10,7 @@ __all__ = [
     "Claim",
     "Claimed",
     "Gate",
+    "Pace",
     "Permit",
     "Permits",
     "Roll",

@@ -83,6 +83,11 @@ def workers_key(shard: str) -> str:
     return f"{{{shard}}}:workers"
 
 
+def pace_key(queue_id: str) -> str:
+    """Sorted set of the targets that are being dialed for a queue; a slot of its own."""
+    return f"{{pace-{queue_id}}}:dialing"
+
+
 def wake_channel(shard: str) -> str:
     """Channel that says which outdial of the shard has new work or a changed gate."""
     return f"{{{shard}}}:wake"

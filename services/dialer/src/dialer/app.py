@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
 from fastapi import FastAPI
-from target_queue import Permits, TargetQueue, Workers
+from target_queue import Pace, Permits, TargetQueue, Workers
 
 from dialer.adapters.ari import AriGateway
 from dialer.domain.roster import Roster
@@ -55,7 +55,12 @@ def _wire(settings: Settings, parts: Parts) -> None:
         worker=settings.worker,
     )
     campaigns = Campaigns(
-        outbox=parts.outbox, queue=queue, dialing=dialing, roster=roster, is_connected=link.is_up
+        outbox=parts.outbox,
+        queue=queue,
+        dialing=dialing,
+        pace=Pace(parts.outbox),
+        roster=roster,
+        is_connected=link.is_up,
     )
     recovery = Recovery(
         outbox=parts.outbox,

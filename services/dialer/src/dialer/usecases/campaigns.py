@@ -6,7 +6,7 @@ again, and new targets, ended calls, agents and changed gates wake the campaign 
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from contracts.campaign import Campaign, CampaignStatus, EndHandle
 from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import wrap
 from contracts.topics import DIALING_EVENTS
-from target_queue import Claimed, TargetQueue, Verdict, sequence_of
+from target_queue import Claim, Claimed, Pace, TargetQueue, Verdict, sequence_of
 from target_queue.keys import outdial_shard
 
 from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
@@ -59,16 +59,18 @@ class Campaigns:
         outbox: Outbox,
         queue: TargetQueue,
         dialing: Dialing,
+        pace: Pace,
         roster: Roster,
         is_connected: Callable[[], bool],
     ) -> None:
         self._outbox = outbox
         self._queue = queue
         self._dialing = dialing
+        self._pace = pace
         self._roster = roster
         self._is_connected = is_connected
         self._running: dict[str, Running] = {}
-        self._dialing_per_queue: dict[str, set[str]] = {}
+        self._letting_go: set[asyncio.Task[None]] = set()
         self._stopped = False
 
     # ---- what happens to them
@@ -121,14 +123,12 @@ class Campaigns:
     def on_answered(self, attempt: Attempt) -> None:
         """An attempt no longer dials: the queue's capacity has changed."""
         if attempt.queue_id:
-            self._dialing_per_queue.get(attempt.queue_id, set()).discard(attempt.target_id)
-            self.wake_all()
+            self._let_go(attempt.queue_id, attempt.target_id)
 
     def on_settled(self, attempt: Attempt) -> None:
         """An attempt has ended: there is room for another."""
         if attempt.queue_id:
-            self._dialing_per_queue.get(attempt.queue_id, set()).discard(attempt.target_id)
-            self.wake_all()
+            self._let_go(attempt.queue_id, attempt.target_id)
         running = self._running.get(attempt.campaign_id)
         if running:
             running.wake.set()
@@ -152,14 +152,14 @@ class Campaigns:
         """Claim and begin what may be dialed now; return seconds until the next look."""
         running.wake.clear()
         campaign = running.campaign
-        count = self._room(running)
+        count = await self._room(running)
         if count <= 0 and campaign.status is CampaignStatus.RUN:
             return LONGEST_PAUSE_S
         claimed = await self._queue.claim(campaign, count=count, lease=LEASE)
         match claimed.verdict:
             case Verdict.CLAIMED:
                 reach("claimed")
-                self._begin(running, claimed)
+                await self._begin(running, claimed)
                 await asyncio.sleep(GATHER_S)
                 return 0.0
             case Verdict.EMPTY | Verdict.CLOSED:
@@ -168,7 +168,7 @@ class Campaigns:
             case Verdict.FULL | Verdict.LATER:
                 return claimed.pause.total_seconds() if claimed.pause else LONGEST_PAUSE_S
 
-    def _room(self, running: Running) -> int:
+    async def _room(self, running: Running) -> int:
         """Return how many targets to claim: none while there are intents enough that wait."""
         campaign = running.campaign
         if campaign.status is not CampaignStatus.RUN:
@@ -179,23 +179,37 @@ class Campaigns:
             return 0
         if campaign.queue_id is None:
             return min(LARGEST_CLAIM, ahead)
-        return min(
-            LARGEST_CLAIM,
-            ahead,
-            calls_to_place(
-                available_agents=self._roster.available_agents(campaign.queue_id),
-                dial_ratio_percent=campaign.dial_ratio_percent,
-                waiting=self._roster.waiting(campaign.queue_id),
-                dialing=len(self._dialing_per_queue.get(campaign.queue_id, ())),
-            ),
+        dialing = await self._pace.dialing(campaign.queue_id)
+        return min(LARGEST_CLAIM, ahead, self._allowed(campaign, campaign.queue_id, dialing))
+
+    def _allowed(self, campaign: Campaign, queue_id: str, dialing: int) -> int:
+        """Return how many calls may be placed for a queue while so many dial already."""
+        return calls_to_place(
+            available_agents=self._roster.available_agents(queue_id),
+            dial_ratio_percent=campaign.dial_ratio_percent,
+            waiting=self._roster.waiting(queue_id),
+            dialing=dialing,
         )
 
-    def _begin(self, running: Running, claimed: Claimed) -> None:
+    async def _paced(self, campaign: Campaign, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Return the claims that have a place among the queue's calls; give the others back."""
+        if campaign.queue_id is None:
+            return claims
+        ring_ms = campaign.outplan.dial_timeout_ms if campaign.outplan else 0
+        held = await self._pace.hold(
+            campaign.queue_id,
+            [claim.target.target_id for claim in claims],
+            at_most=self._allowed(campaign, campaign.queue_id, 0),
+            lasting=LEASE + timedelta(milliseconds=ring_ms),
+        )
+        left = [claim for claim in claims if claim.target.target_id not in held]
+        if left:
+            await self._queue.release(left[0].target.outdial_id, left)
+        return [claim for claim in claims if claim.target.target_id in held]
+
+    async def _begin(self, running: Running, claimed: Claimed) -> None:
         campaign = running.campaign
-        for claim in claimed.claims:
-            if campaign.queue_id:
-                dialing = self._dialing_per_queue.setdefault(campaign.queue_id, set())
-                dialing.add(claim.target.target_id)
+        for claim in await self._paced(campaign, claimed.claims):
             task = asyncio.create_task(
                 self._dial(
                     campaign,
@@ -213,7 +227,21 @@ class Campaigns:
         except Exception:
             log.exception("attempt not begun", target_id=target_id)
         if campaign.queue_id and not is_begun:
-            self._dialing_per_queue[campaign.queue_id].discard(target_id)
+            self._let_go(campaign.queue_id, target_id)
+
+    def _let_go(self, queue_id: str, target_id: str) -> None:
+        """Free the place of a target among its queue's calls, and look who may follow."""
+
+        async def let_go() -> None:
+            try:
+                await self._pace.let_go(queue_id, target_id)
+            except TRANSIENT as trouble:  # it ends by itself
+                log.info("place not let go", why=str(trouble))
+            self.wake_all()
+
+        task = asyncio.create_task(let_go())
+        self._letting_go.add(task)
+        task.add_done_callback(self._letting_go.discard)
 
     # ---- the end of a run
 
