@@ -20,6 +20,12 @@ A_NUMBER = {"type": "tel", "target": "+15550100011"}
 NO_NUMBER = {"type": "tel", "target": "0800"}
 A_PIGEON = {"type": "pigeon", "target": "x"}
 
+
+def hours(**changed: Any) -> dict[str, Any]:
+    """A campaign's body with one window, something of it wrong."""
+    return {"calling_hours": [{"days": ["mon"], "from": "08:00", "to": "21:00", **changed}]}
+
+
 WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("/campaigns", {"type": "sms"}, "type", "INVALID_ARGUMENT"),
     ("/campaigns", {"end_handle": "never"}, "end_handle", "INVALID_ARGUMENT"),
@@ -42,6 +48,18 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
         "actions.0.option.duration",
         "INVALID_ARGUMENT",
     ),
+    ("/campaigns", {"calling_zone": "Mars/Olympus"}, "calling_zone", "INVALID_ARGUMENT"),
+    ("/campaigns", {"calling_zone": "America"}, "calling_zone", "INVALID_ARGUMENT"),
+    ("/campaigns", {"calling_hours": []}, "calling_hours", "INVALID_ARGUMENT"),
+    ("/campaigns", hours(days=[]), "calling_hours.0.days", "INVALID_ARGUMENT"),
+    ("/campaigns", hours(days=["caturday"]), "calling_hours.0.days.0", "INVALID_ARGUMENT"),
+    ("/campaigns", hours(to="08:00"), "calling_hours.0.to", "INVALID_ARGUMENT"),
+    ("/campaigns", hours(to="07:00"), "calling_hours.0.to", "INVALID_ARGUMENT"),
+    ("/campaigns", hours(to="24:01"), "calling_hours.0.to", "INVALID_ARGUMENT"),
+    ("/campaigns", {"attempts_per_number_day": 0}, "attempts_per_number_day", "INVALID_ARGUMENT"),
+    ("/campaigns", {"attempts_per_number_week": 0}, "attempts_per_number_week", "INVALID_ARGUMENT"),
+    ("/campaigns", {"ambiguous_handle": "guess"}, "ambiguous_handle", "INVALID_ARGUMENT"),
+    ("/outplans", {"source_calls_per_second": 0}, "source_calls_per_second", "INVALID_ARGUMENT"),
     ("/outplans", {"dial_timeout": -1}, "dial_timeout", "INVALID_ARGUMENT"),
     ("/outplans", {"try_interval": -1}, "try_interval", "INVALID_ARGUMENT"),
     ("/outplans", {"max_try_count_3": -1}, "max_try_count_3", "INVALID_ARGUMENT"),
@@ -68,6 +86,11 @@ WRONG_TYPES: list[tuple[str, Any, str]] = [
     ("/campaigns", {"service_level": "100"}, "service_level"),
     ("/campaigns", {"service_level": 1.5}, "service_level"),
     ("/campaigns", {"service_level": True}, "service_level"),
+    ("/campaigns", {"calling_hours": "always"}, "calling_hours"),
+    ("/campaigns", hours(to=21), "calling_hours.0.to"),
+    ("/campaigns", {"calling_hours": [{"days": ["mon"], "to": "09:00"}]}, "calling_hours.0.from"),
+    ("/campaigns", {"calling_zone": 1}, "calling_zone"),
+    ("/campaigns", {"attempts_per_number_day": "3"}, "attempts_per_number_day"),
     ("/campaigns", {"name": 7}, "name"),
     ("/campaigns", {"actions": {"type": "talk"}}, "actions"),
     ("/campaigns", {"actions": ["talk"]}, "actions.0"),

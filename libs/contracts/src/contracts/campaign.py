@@ -1,9 +1,9 @@
 """Campaigns: the resolved campaign, the facts of its life, and the commands from outside."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Discriminator, Field, Tag
+from pydantic import AwareDatetime, Discriminator, Field, Tag, model_validator
 
 from contracts.actions import Action
 from contracts.base import (
@@ -50,11 +50,50 @@ class StatusCause(StrEnum):
     CHAINED = "chained"
 
 
+class AmbiguousHandle(StrEnum):
+    """What happens to an attempt of which nobody can say whether it rang."""
+
+    COUNT = "count"
+    REDIAL = "redial"
+
+
+class Weekday(StrEnum):
+    """A day of the week, as the called party's calendar has it."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+class CallingHours(Value):
+    """One window in which calls may begin: from its opening until just before its closing."""
+
+    days: tuple[Weekday, ...] = Field(min_length=1)
+    opens_minute: int = Field(ge=0, lt=1440, description="Minute of the day by the clock there.")
+    closes_minute: int = Field(gt=0, le=1440, description="The first that is too late.")
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Self:
+        if self.closes_minute <= self.opens_minute:
+            raise ValueError("closes before it opens")
+        return self
+
+
 class CampaignLimits(Value):
     """Hard limits of one campaign over all workers together."""
 
     max_concurrent_calls: int = Field(default=10, ge=1)
     calls_per_second: int = Field(default=5, ge=1, description="In any rolling second.")
+    attempts_per_number_day: int | None = Field(
+        default=None, ge=1, description="In any rolling 24 hours; none: no limit."
+    )
+    attempts_per_number_week: int | None = Field(
+        default=None, ge=1, description="In any rolling 7 days; none: no limit."
+    )
 
 
 class Campaign(Value):
@@ -80,6 +119,13 @@ class Campaign(Value):
     queue_id: QueueId | None = None
     next_campaign_id: CampaignId | None = None
     limits: CampaignLimits = CampaignLimits()
+    calling_hours: tuple[CallingHours, ...] | None = Field(
+        default=None, min_length=1, description="When calls may begin; none: at any time."
+    )
+    calling_zone: str | None = Field(
+        default=None, description="IANA zone of the hours; none: the called party's own."
+    )
+    ambiguous_handle: AmbiguousHandle = AmbiguousHandle.COUNT
     created_at: AwareDatetime
     updated_at: AwareDatetime | None = None
     deleted_at: AwareDatetime | None = None

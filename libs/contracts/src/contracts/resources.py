@@ -120,6 +120,10 @@ class Outplan(Owned):
         default=(0, 0, 0, 0, 0), description="Attempts per destination slot; 0 skips the slot."
     )
 
+    source_calls_per_second: int | None = Field(
+        default=None, ge=1, description="Of this caller id, over all campaigns; none: no cap."
+    )
+
     @property
     def dial_timeout_ms(self) -> int:
         """How long a destination may ring: under 1,000 was meant in seconds, 0 is one minute."""

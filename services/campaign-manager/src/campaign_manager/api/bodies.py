@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 from contracts.actions import NIL_ID, Action
-from contracts.campaign import CampaignKind, CampaignLimits, EndHandle
+from contracts.campaign import AmbiguousHandle, CampaignKind, CampaignLimits, EndHandle
 from contracts.resources import AgentStatus, Outplan
 from contracts.target import Destination
 from pydantic import BeforeValidator, Field
@@ -21,6 +21,7 @@ from campaign_manager.api.fields import (
     Name,
     wrong,
 )
+from campaign_manager.api.hours import HoursBody, Zone
 from campaign_manager.domain.status import Trigger
 from campaign_manager.usecases.kinds import new_id
 
@@ -56,7 +57,9 @@ class LoginBody(Body):
 
 
 class CampaignBody(Body):
-    blank_is_absent: ClassVar[frozenset[str]] = frozenset({"type", "end_handle", "status"})
+    blank_is_absent: ClassVar[frozenset[str]] = frozenset(
+        {"type", "end_handle", "status", "ambiguous_handle"}
+    )
 
     name: Name = ""
     detail: Detail = ""
@@ -76,6 +79,11 @@ class CampaignBody(Body):
     next_campaign_id: Identifier = None
     max_concurrent_calls: Limit = 10
     calls_per_second: Limit = 5
+    attempts_per_number_day: Limit | None = None
+    attempts_per_number_week: Limit | None = None
+    calling_hours: Annotated[list[HoursBody], Field(min_length=1)] | None = None
+    calling_zone: Zone = None
+    ambiguous_handle: AmbiguousHandle = AmbiguousHandle.COUNT
 
     def changes(self, limits: CampaignLimits) -> Changes:
         """Return what it changes in a campaign that has these limits; all but the status."""
@@ -87,6 +95,9 @@ class CampaignBody(Body):
                 changes["limits"] = changes.get("limits", limits).model_copy(update={name: value})
             elif name == "actions":
                 changes["actions"] = _actions(self.actions)
+            elif name == "calling_hours":
+                hours = self.calling_hours
+                changes[name] = hours and tuple(window.to_hours() for window in hours)
             elif name != "status":
                 changes[renamed.get(name, name)] = value
         return changes
@@ -112,6 +123,7 @@ class OutplanBody(Body):
     source: DialableBody | None = None
     dial_timeout: Count = 0
     try_interval: Count = 0
+    source_calls_per_second: Limit | None = None
     max_try_count_0: Count = 0
     max_try_count_1: Count = 0
     max_try_count_2: Count = 0

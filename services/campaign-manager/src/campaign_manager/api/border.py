@@ -22,6 +22,7 @@ from contracts.resources import (
 )
 from contracts.target import Destination, Target
 
+from campaign_manager.api.hours import shown_rules
 from campaign_manager.domain.campaigncalls import CallStatus, CampaignCall
 
 NEVER = "9999-01-01 00:00:00.000000"
@@ -87,6 +88,7 @@ class Border:
             "next_campaign_id": campaign.next_campaign_id or NIL_ID,
             "max_concurrent_calls": campaign.limits.max_concurrent_calls,
             "calls_per_second": campaign.limits.calls_per_second,
+            **shown_rules(campaign),
             **self._times(campaign),
         }
 
@@ -109,6 +111,7 @@ class Border:
             "dial_timeout": outplan.dial_timeout,
             "try_interval": outplan.try_interval_ms,
             **{f"max_try_count_{slot}": outplan.max_attempts[slot] for slot in SLOTS},
+            **_if_set("source_calls_per_second", outplan.source_calls_per_second),
             **self._times(outplan),
         }
 
@@ -223,6 +226,10 @@ class Border:
             **self._times(key),
         }
         return shown | {"token": token} if token else shown
+
+
+def _if_set(name: str, value: Any) -> Shown:
+    return {} if value is None else {name: value}
 
 
 def _address(address: Address | None) -> Shown | None:

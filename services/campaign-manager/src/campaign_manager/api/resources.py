@@ -28,7 +28,13 @@ from campaign_manager.usecases.kinds import (
 )
 
 DIAL_FIELDS = frozenset(
-    ("source", "dial_timeout", "try_interval", *(f"max_try_count_{slot}" for slot in range(5)))
+    (
+        "source",
+        "source_calls_per_second",
+        "dial_timeout",
+        "try_interval",
+        *(f"max_try_count_{slot}" for slot in range(5)),
+    )
 )
 
 
