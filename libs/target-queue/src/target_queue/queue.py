@@ -325,10 +325,19 @@ class TargetQueue:
 
     async def release(self, outdial_id: str, claims: Sequence[Claim] = ()) -> int:
         """Give claims back; without any, those whose lease has ended. Return how many."""
+        return await self._give_back(outdial_id, [(claim, 0) for claim in claims])
+
+    async def defer(self, outdial_id: str, claims: Sequence[tuple[Claim, datetime]]) -> int:
+        """Give claims back that may not be called before an instant. Return how many."""
+        return await self._give_back(
+            outdial_id, [(claim, microseconds(until)) for claim, until in claims]
+        )
+
+    async def _give_back(self, outdial_id: str, claims: Sequence[tuple[Claim, int]]) -> int:
         shard = outdial_shard(outdial_id)
         words: list[str | int] = [target_key(shard, "")]
-        for claim in claims:
-            words += (claim.target.target_id, claim.fence)
+        for claim, due in claims:
+            words += (claim.target.target_id, claim.fence, due)
         keys = [due_key(shard, outdial_id), claims_key(shard, outdial_id)]
         return int(await self._release(keys=keys, args=words))
 

@@ -1,12 +1,12 @@
 -- Gives claimed targets back: those named with their fence, or those whose lease has run out.
--- KEYS: 1 due, 2 claims. ARGV: 1 prefix of the target records, then id and fence per target;
--- without any, every claim whose lease has ended. The fence is raised, so that nothing can be done
+-- KEYS: 1 due, 2 claims. ARGV: 1 prefix of the target records, then per target its id, its fence
+-- and when it becomes callable again, in microseconds (0: at once); without any, every claim whose lease has ended. The fence is raised, so that nothing can be done
 -- any more in the name of the old claim. Answers how many were given back.
 local time = redis.call('TIME')
 local now = string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]))
 local given = 0
 
-local function give_back(id, fence)
+local function give_back(id, fence, due)
   if not redis.call('ZSCORE', KEYS[2], id) then return end
   local record = redis.call('GET', ARGV[1] .. id)
   if not record then
@@ -17,15 +17,15 @@ local function give_back(id, fence)
   if fence and version ~= fence then return end
   redis.call('SET', ARGV[1] .. id, (tonumber(version) + 1) .. '|release|' .. what)
   redis.call('ZREM', KEYS[2], id)
-  redis.call('ZADD', KEYS[1], now, id)
+  redis.call('ZADD', KEYS[1], due == '0' and now or due, id)
   given = given + 1
 end
 
 if #ARGV > 1 then
-  for n = 2, #ARGV, 2 do give_back(ARGV[n], ARGV[n + 1]) end
+  for n = 2, #ARGV, 3 do give_back(ARGV[n], ARGV[n + 1], ARGV[n + 2]) end
 else
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 500)) do
-    give_back(id, nil)
+    give_back(id, nil, '0')
   end
 end
 return given

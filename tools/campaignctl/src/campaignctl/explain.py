@@ -16,7 +16,7 @@ CampaignId = Annotated[str, typer.Argument(help="The campaign's id.", show_defau
 NOT_HELD = "none"
 WORDS = {
     NOT_HELD: "callable now",
-    "retry_due_later": "wait for their interval",
+    "retry_due_later": "wait for their time (interval, hours, limits)",
     "calls_under_way": "are being called",
     "concurrent_calls": "wait for a free line",
     "waiting_for_agents": "wait for a free agent",

@@ -130,7 +130,7 @@ def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
 
 def _later(facts: Facts) -> str:
     at = facts.next_due_at.isoformat(timespec="seconds") if facts.next_due_at else "later"
-    return f"its {facts.due_later} targets wait for their interval; the first is due at {at}"
+    return f"its {facts.due_later} targets wait for their time; the first is due at {at}"
 
 
 def _over(campaign: Campaign) -> str:

@@ -196,15 +196,15 @@ class Attempts:
         await self._end(live, after)
         live.held.call = ended
 
-    async def withdraw(self, live: Live) -> None:
-        """End an attempt that was never sent to the network: it does not count."""
+    async def withdraw(self, live: Live, outcome: Outcome = Outcome.CANCELLED) -> None:
+        """End an attempt so that it does not count: it was never sent, or the campaign says so."""
         ended = live.held.call.model_copy(update={"status": CallStatus.ENDED})
         operation = uuid.uuid4().hex[:12]
 
         def after(held: Held, at: datetime) -> Change:
             target = retries.take_back(held.target, held.attempt.destination.slot, at)
             return settlement(
-                held, ended, (), outcome=Outcome.CANCELLED, is_success=False, target=target, at=at,
+                held, ended, (), outcome=outcome, is_success=False, target=target, at=at,
                 operation=operation,
             )  # fmt: skip
 

@@ -13,6 +13,7 @@ from chassis.errors import Transient, persist
 from chassis.outbox import Outbox, StaleWrite
 from chassis.shards import shards_of
 from contracts.call import Outcome
+from contracts.campaign import AmbiguousHandle
 from target_queue.keys import NAMESPACE, worker_key
 
 from dialer.domain.calls import Call, CallStatus
@@ -111,6 +112,8 @@ class Recovery:
         call = live.held.call
         if call.status is CallStatus.UP:
             self._attempts.hear(ended_now(call.attempt_id, 16, was_answered=True))
+        elif live.campaign.ambiguous_handle is AmbiguousHandle.REDIAL:
+            await self._attempts.withdraw(live, Outcome.AMBIGUOUS)
         else:
             await self._attempts.settle(live, call, (), Outcome.AMBIGUOUS)
 
