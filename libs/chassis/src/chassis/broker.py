@@ -19,7 +19,7 @@ DAY_MS = 24 * 3600 * 1000
 def build_broker(settings: ServiceSettings, service: str) -> KafkaBroker:
     """Return the broker that carries the subscribers; it publishes nothing but dead letters."""
     return KafkaBroker(
-        settings.kafka_bootstrap,
+        settings.kafka_bootstrap.split(","),  # FastStream itself takes a string for one address
         client_id=f"{service}-{settings.worker_id}",
         acks="all",
         enable_idempotence=True,
