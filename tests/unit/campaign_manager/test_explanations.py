@@ -20,6 +20,8 @@ DIALING = Facts(
     callable_now=10,
     due_later=3,
     next_due_at=NOON,
+    deferred=0,
+    next_opening_at=None,
     under_way=2,
     open_attempts=1,
     rung_last_second=1,
@@ -44,6 +46,8 @@ def with_status(status: CampaignStatus) -> Campaign:
         (RUNNING, replace(DIALING, calls_allowed=2), Obstacle.WAITING_FOR_AGENTS),
         (RUNNING, replace(DIALING, calls_allowed=3), Obstacle.NONE),
         (RUNNING, replace(DIALING, callable_now=0), Obstacle.RETRY_DUE_LATER),
+        (RUNNING, replace(DIALING, callable_now=0, deferred=3), Obstacle.DEFERRED_BY_RULE),
+        (RUNNING, replace(DIALING, callable_now=0, deferred=2), Obstacle.RETRY_DUE_LATER),
         (RUNNING, replace(DIALING, callable_now=0, due_later=0), Obstacle.CALLS_UNDER_WAY),
         (
             RUNNING,

@@ -63,6 +63,11 @@ def claims_key(shard: str, outdial_id: str) -> str:
     return f"{{{shard}}}:outdial:{outdial_id}:claims"
 
 
+def deferred_key(shard: str, outdial_id: str) -> str:
+    """Sorted set of the targets put off by a rule, by when they may be called; due has them too."""
+    return f"{{{shard}}}:outdial:{outdial_id}:deferred"
+
+
 def order_key(shard: str, outdial_id: str) -> str:
     """Stream of target ids by creation; an entry's id is the creation in microseconds."""
     return f"{{{shard}}}:outdial:{outdial_id}:order"

@@ -24,6 +24,7 @@ from target_queue.keys import (
     NAMESPACE,
     claims_key,
     clock_key,
+    deferred_key,
     due_key,
     gate_key,
     live_key,
@@ -109,6 +110,7 @@ class TargetQueue:
         self._redis = outbox.redis
         self._claim = self._redis.register_script(_script("claim.lua"))
         self._release = self._redis.register_script(_script("release.lua"))
+        self._recall = self._redis.register_script(_script("recall.lua"))
         self._adding: dict[str, asyncio.Lock] = {}
 
     async def now(self) -> datetime:
@@ -245,6 +247,7 @@ class TargetQueue:
                 also=(
                     ("ZREM", due_key(shard, outdial_id), target_id),
                     ("ZREM", claims_key(shard, outdial_id), target_id),
+                    ("ZREM", deferred_key(shard, outdial_id), target_id),
                     ("XDEL", order_key(shard, outdial_id), f"{microseconds(target.created_at)}-0"),
                 ),
                 messages=(OutMessage.of(TARGET_EVENTS, envelope),),
@@ -294,6 +297,7 @@ class TargetQueue:
             due_key(shard, outdial_id),
             claims_key(shard, outdial_id),
             live_key(shard, campaign.campaign_id),
+            deferred_key(shard, outdial_id),
         ]
         lease_micros = lease // timedelta(microseconds=1)
         args: list[str | int] = [count, lease_micros, target_key(shard, ""), campaign.run_number]
@@ -333,12 +337,23 @@ class TargetQueue:
             outdial_id, [(claim, microseconds(until)) for claim, until in claims]
         )
 
+    async def recall(self, outdial_id: str) -> None:
+        """Make every deferred target callable now: a rule has changed, and each is judged again."""
+        shard = outdial_shard(outdial_id)
+        keys = [due_key(shard, outdial_id), deferred_key(shard, outdial_id)]
+        while await self._recall(keys=keys, args=[LARGEST_ADD]) == LARGEST_ADD:
+            pass
+
     async def _give_back(self, outdial_id: str, claims: Sequence[tuple[Claim, int]]) -> int:
         shard = outdial_shard(outdial_id)
         words: list[str | int] = [target_key(shard, "")]
         for claim, due in claims:
             words += (claim.target.target_id, claim.fence, due)
-        keys = [due_key(shard, outdial_id), claims_key(shard, outdial_id)]
+        keys = [
+            due_key(shard, outdial_id),
+            claims_key(shard, outdial_id),
+            deferred_key(shard, outdial_id),
+        ]
         return int(await self._release(keys=keys, args=words))
 
 

@@ -1,5 +1,5 @@
 -- Gives claimed targets back: those named with their fence, or those whose lease has run out.
--- KEYS: 1 due, 2 claims. ARGV: 1 prefix of the target records, then per target its id, its fence
+-- KEYS: 1 due, 2 claims, 3 deferred. ARGV: 1 prefix of the target records, then per target its id, its fence
 -- and when it becomes callable again, in microseconds (0: at once); without any, every claim whose lease has ended. The fence is raised, so that nothing can be done
 -- any more in the name of the old claim. Answers how many were given back.
 local time = redis.call('TIME')
@@ -18,6 +18,7 @@ local function give_back(id, fence, due)
   redis.call('SET', ARGV[1] .. id, (tonumber(version) + 1) .. '|release|' .. what)
   redis.call('ZREM', KEYS[2], id)
   redis.call('ZADD', KEYS[1], due == '0' and now or due, id)
+  if due ~= '0' then redis.call('ZADD', KEYS[3], due, id) end
   given = given + 1
 end
 

@@ -16,7 +16,8 @@ CampaignId = Annotated[str, typer.Argument(help="The campaign's id.", show_defau
 NOT_HELD = "none"
 WORDS = {
     NOT_HELD: "callable now",
-    "retry_due_later": "wait for their time (interval, hours, limits)",
+    "retry_due_later": "wait for their interval",
+    "deferred_by_rule": "are put off by a rule (hours, lists, limits)",
     "calls_under_way": "are being called",
     "concurrent_calls": "wait for a free line",
     "waiting_for_agents": "wait for a free agent",

@@ -18,6 +18,7 @@ class Obstacle(StrEnum):
     WAITING_FOR_AGENTS = "waiting_for_agents"
     CALLS_PER_SECOND = "calls_per_second"
     RETRY_DUE_LATER = "retry_due_later"
+    DEFERRED_BY_RULE = "deferred_by_rule"
     CALLS_UNDER_WAY = "calls_under_way"
     NOTHING_LEFT = "nothing_left"
 
@@ -28,8 +29,10 @@ class Facts:
 
     Attributes:
         callable_now: Targets that wait for nothing but the campaign.
-        due_later: Targets that wait for their interval.
+        due_later: Targets that wait for their interval, or that a rule has put off.
         next_due_at: When the first of those becomes callable.
+        deferred: Those whom a rule has put off: the hour, do-not-call, attempts per number.
+        next_opening_at: When the first of those may be called.
         under_way: Targets in a claim or in a call.
         open_attempts: Those that count against the limit of concurrent calls.
         rung_last_second: Originations in the last second.
@@ -39,6 +42,8 @@ class Facts:
     callable_now: int
     due_later: int
     next_due_at: datetime | None
+    deferred: int
+    next_opening_at: datetime | None
     under_way: int
     open_attempts: int
     rung_last_second: int
@@ -75,7 +80,8 @@ def explain(campaign: Campaign, facts: Facts) -> Explanation:
     is_nobodys = obstacle in {Obstacle.CALLS_UNDER_WAY, Obstacle.NOTHING_LEFT}
     rows = (
         Held(Obstacle.NONE if is_nobodys else obstacle, facts.callable_now),
-        Held(Obstacle.RETRY_DUE_LATER, facts.due_later, facts.next_due_at),
+        Held(Obstacle.RETRY_DUE_LATER, facts.due_later - facts.deferred, facts.next_due_at),
+        Held(Obstacle.DEFERRED_BY_RULE, facts.deferred, facts.next_opening_at),
         Held(Obstacle.CALLS_UNDER_WAY, facts.under_way),
     )
     return Explanation(obstacle, why, tuple(row for row in rows if row.count))
@@ -98,6 +104,11 @@ def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
             f"it stops as soon as its {facts.under_way} open calls have ended",
         ),
         (campaign.outdial_id is None, Obstacle.NO_OUTDIAL, "it has no outdial to dial"),
+        (
+            is_empty and 0 < facts.due_later <= facts.deferred,
+            Obstacle.DEFERRED_BY_RULE,
+            _deferred(facts),
+        ),
         (is_empty and facts.due_later > 0, Obstacle.RETRY_DUE_LATER, _later(facts)),
         (
             is_empty and facts.under_way > 0,
@@ -131,6 +142,14 @@ def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
 def _later(facts: Facts) -> str:
     at = facts.next_due_at.isoformat(timespec="seconds") if facts.next_due_at else "later"
     return f"its {facts.due_later} targets wait for their time; the first is due at {at}"
+
+
+def _deferred(facts: Facts) -> str:
+    at = facts.next_opening_at.isoformat(timespec="seconds") if facts.next_opening_at else "later"
+    return (
+        f"a rule puts its {facts.deferred} targets off (hours, do-not-call or attempts per "
+        f"number); the first may be called at {at}"
+    )
 
 
 def _over(campaign: Campaign) -> str:

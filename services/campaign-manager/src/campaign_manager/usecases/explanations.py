@@ -43,13 +43,15 @@ class Explanations:
             Missing: There is no such campaign.
         """
         campaign = (await self._definitions.get(CAMPAIGN, campaign_id, customer_id)).item
-        counts = Counts(now(), 0, 0, None, 0, 0, 0)
+        counts = Counts(now(), 0, 0, None, 0, None, 0, 0, 0)
         if campaign.outdial_id:
             counts = await count(self._outbox, campaign.outdial_id, campaign_id)
         facts = Facts(
             callable_now=counts.callable_now,
             due_later=counts.due_later,
             next_due_at=counts.next_due_at,
+            deferred=counts.deferred,
+            next_opening_at=counts.next_opening_at,
             under_way=counts.in_claim + counts.open_attempts,
             open_attempts=counts.open_attempts,
             rung_last_second=counts.rung_last_second,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from contracts.campaign import CallingHours, Weekday
+from contracts.campaign import CallingHours, Campaign, Weekday
 from phonenumbers.timezone import (
     UNKNOWN_TIMEZONE,
     time_zones_for_geographical_number,
@@ -58,6 +58,13 @@ def _zones_named(names: tuple[str, ...]) -> Zones:
         return tuple(ZoneInfo(name) for name in names if name != UNKNOWN_TIMEZONE)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ()
+
+
+def opening_of(campaign: Campaign, address: str, at: datetime) -> datetime | None:
+    """Return None if a campaign may call an address now, else when to ask again."""
+    if campaign.calling_hours is None:
+        return None
+    return next_opening(campaign.calling_hours, zones_of(address, campaign.calling_zone), at)
 
 
 def next_opening(hours: Hours, zones: Zones, at: datetime) -> datetime | None:

@@ -25,7 +25,9 @@ from target_queue import Claim, Claimed, Pace, TargetQueue, Verdict, sequence_of
 from target_queue.keys import outdial_shard
 
 from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
+from dialer.domain.retries import choose_destination
 from dialer.domain.roster import Roster
+from dialer.domain.windows import opening_of
 from dialer.usecases.commits import SOURCE
 from dialer.usecases.dialing import Dialing
 
@@ -88,6 +90,8 @@ class Campaigns:
             running = self._running[id_] = Running(campaign)
             running.loop = asyncio.create_task(self._run(running))
             log.info("campaign taken", campaign_id=id_, status=campaign.status.value)
+        if rules_of(running.campaign) != rules_of(campaign):
+            await self._queue.recall(campaign.outdial_id)
         running.campaign = campaign
         running.wake.set()
 
@@ -191,6 +195,22 @@ class Campaigns:
             dialing=dialing,
         )
 
+    async def _timely(self, campaign: Campaign, claimed: Claimed) -> Sequence[Claim]:
+        """Return the claims that may be called at this hour; put the others off until they may."""
+        if campaign.calling_hours is None or campaign.outplan is None:
+            return claimed.claims
+        timely, late = [], []
+        for claim in claimed.claims:
+            destination = choose_destination(claim.target, campaign.outplan)
+            opening = destination and opening_of(campaign, destination.address, claimed.now)
+            if opening:
+                late.append((claim, opening))
+            else:
+                timely.append(claim)
+        if late:
+            await self._queue.defer(late[0][0].target.outdial_id, late)
+        return timely
+
     async def _paced(self, campaign: Campaign, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Return the claims that have a place among the queue's calls; give the others back."""
         if campaign.queue_id is None:
@@ -209,7 +229,8 @@ class Campaigns:
 
     async def _begin(self, running: Running, claimed: Claimed) -> None:
         campaign = running.campaign
-        for claim in await self._paced(campaign, claimed.claims):
+        timely = await self._timely(campaign, claimed)
+        for claim in await self._paced(campaign, timely):
             task = asyncio.create_task(
                 self._dial(
                     campaign,
@@ -298,6 +319,18 @@ class Campaigns:
                     log.info("expired claims given back", outdial_id=outdial_id, count=given)
                     self.wake_outdial(outdial_id)
             await asyncio.sleep(REAP_S)
+
+
+def rules_of(campaign: Campaign) -> tuple[object, ...]:
+    """Return what puts targets off: if it changes, those who are put off are judged again."""
+    limits = campaign.limits
+    return (
+        campaign.outdial_id,
+        campaign.calling_hours,
+        campaign.calling_zone,
+        limits.attempts_per_number_day,
+        limits.attempts_per_number_week,
+    )
 
 
 def _dialed(running: Running, dialing: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ from target_queue.keys import new_attempt_id, outdial_shard
 from dialer.domain import retries
 from dialer.domain.calls import Call
 from dialer.domain.script import script_of
+from dialer.domain.windows import opening_of
 from dialer.ports import (
     Gateway,
     GatewayUnavailable,
@@ -136,7 +137,11 @@ class Dialing:
                 case Word.GO:
                     live.held.version += 1
                     reach("permitted")
-                    await self._originate(live, permit)
+                    address = live.held.attempt.destination.address
+                    if opening_of(live.campaign, address, permit.at):
+                        await self._attempts.withdraw(live)  # it has closed since the claim
+                    else:
+                        await self._originate(live, permit)
                 case Word.CLOSED:
                     await self._attempts.withdraw(live)
                 case Word.LOST:

@@ -1,0 +1,47 @@
+"""The rules about whom to call when, kept by the running engine and told by `explain`."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from campaignctl.stack import Stack
+
+from tests.e2e.test_life import Api, api, numbers, wait_until
+
+__all__ = ["api"]
+
+EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def closed_now() -> list[dict[str, Any]]:
+    """Return hours, in UTC, of which now is more than two hours away on either side."""
+    opens = datetime.now(UTC) + timedelta(hours=4)
+    if opens.hour == 23:
+        opens += timedelta(hours=1)
+    return [{"days": EVERY_DAY, "from": f"{opens.hour:02d}:00", "to": f"{opens.hour + 1:02d}:00"}]
+
+
+def test_nobody_is_called_outside_the_hours_and_all_once_they_are_changed(
+    api: Api, engine: Stack
+) -> None:
+    mine = numbers(5, "70000")
+    _, campaign = api.campaign(mine, calling_hours=closed_now(), calling_zone="UTC")
+
+    def rung() -> list[dict[str, Any]]:
+        return [line for line in engine.journal_lines() if line["number"] in set(mine)]
+
+    def explained() -> Any:
+        return api("GET", f"/campaigns/{campaign}/explain")
+
+    api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
+    wait_until(lambda: explained()["obstacle"] == "deferred_by_rule")
+    (row,) = explained()["waiting"]
+    assert row["count"] == len(mine)
+    assert row["until"].split()[1].startswith(closed_now()[0]["from"])
+    time.sleep(1)  # as long as a dialer that does not care would need
+    assert not rung()
+    assert api.status(campaign) == "run"
+    all_day = [{"days": EVERY_DAY, "from": "00:00", "to": "24:00"}]
+    api("PUT", f"/campaigns/{campaign}", {"calling_hours": all_day})
+    wait_until(lambda: api.status(campaign) == "stop")
+    assert sorted(line["number"] for line in rung()) == sorted(mine)
