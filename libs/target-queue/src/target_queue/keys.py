@@ -53,6 +53,11 @@ def rate_key(shard: str, campaign_id: str) -> str:
     return f"{{{shard}}}:campaign:{campaign_id}:rate"
 
 
+def shared_rate_key(scope: str) -> str:
+    """Sorted set of the originations in the last second of what campaigns share; its own slot."""
+    return f"{{rate-{scope}}}:rate"
+
+
 def due_key(shard: str, outdial_id: str) -> str:
     """Sorted set of callable targets by due time in microseconds."""
     return f"{{{shard}}}:outdial:{outdial_id}:due"

@@ -1,6 +1,7 @@
 -- The last word before a ring: may these attempts be originated now? Asked right before it.
--- KEYS: 1 gate, 2 rate (both of one shard, as the attempts are).
--- ARGV: 1 run number, 2 prefix of the attempt records, 3 how many answers; per answer: attempt id
+-- KEYS: 1 rate, 2 gate (both of one shard, as the attempts are). Without a gate it is the rate of
+-- something that campaigns share, and each question comes with version 0.
+-- ARGV: 1 run number, or without a gate how many a second, 2 prefix of the attempt records, 3 how many answers; per answer: attempt id
 -- and the latest instant at which its ring may have begun; then per question: attempt id and the
 -- version of its record ("0": it has no record yet, and needs no fence).
 -- The rate set holds, per origination of the last second, the instant at which it surely had begun;
@@ -16,17 +17,21 @@ local function whole(number) return string.format('%.0f', number) end
 
 local answers = tonumber(ARGV[3])
 for n = 4, 3 + 2 * answers, 2 do
-  redis.call('ZADD', KEYS[2], 'XX', whole(math.min(tonumber(ARGV[n + 1]), now)), ARGV[n])
+  redis.call('ZADD', KEYS[1], 'XX', whole(math.min(tonumber(ARGV[n + 1]), now)), ARGV[n])
 end
 
 local said = {whole(now), '0'}
 local first = 4 + 2 * answers
-local stored = redis.call('GET', KEYS[1])
-local gate = stored and cjson.decode(string.match(stored, '^%d+|[^|]*|(.*)$'))
-local is_open = gate and gate.is_open and gate.run_number == tonumber(ARGV[1])
+local is_open, per_second = true, tonumber(ARGV[1])
+if KEYS[2] then
+  local stored = redis.call('GET', KEYS[2])
+  local gate = stored and cjson.decode(string.match(stored, '^%d+|[^|]*|(.*)$'))
+  is_open = gate and gate.is_open and gate.run_number == tonumber(ARGV[1])
+  per_second = gate and gate.calls_per_second
+end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', whole(now - SECOND))
-local free = is_open and gate.calls_per_second - redis.call('ZCARD', KEYS[2]) or 0
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - SECOND))
+local free = is_open and per_second - redis.call('ZCARD', KEYS[1]) or 0
 local is_short = false
 
 -- What an attempt is told; a permit that was given and whose answer got lost is given again.
@@ -39,7 +44,7 @@ local function word_for(id, version)
     local has, by, body = string.match(record, '^(%d+)|([^|]*)|(.*)$')
     has = tonumber(has)
     if has == version + 1 and by == 'permit' then
-      redis.call('ZADD', KEYS[2], whole(now + PATIENCE), id)
+      redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
       return 'go'
     end
     if has ~= version then return 'lost' end
@@ -51,14 +56,14 @@ local function word_for(id, version)
   end
   free = free - 1
   if raised then redis.call('SET', ARGV[2] .. id, raised) end
-  redis.call('ZADD', KEYS[2], whole(now + PATIENCE), id)
+  redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
   return 'go'
 end
 
 for n = first, #ARGV, 2 do said[#said + 1] = word_for(ARGV[n], tonumber(ARGV[n + 1])) end
 if is_short then
-  local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   if #oldest > 0 then said[2] = whole(tonumber(oldest[2]) + SECOND - now) end
 end
-redis.call('PEXPIRE', KEYS[2], 10000)
+redis.call('PEXPIRE', KEYS[1], 10000)
 return said

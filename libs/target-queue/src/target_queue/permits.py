@@ -19,7 +19,13 @@ import structlog
 from chassis.errors import TRANSIENT
 from chassis.outbox import Outbox
 
-from target_queue.keys import attempt_key, gate_key, outdial_shard, rate_key
+from target_queue.keys import (
+    attempt_key,
+    gate_key,
+    outdial_shard,
+    rate_key,
+    shared_rate_key,
+)
 from target_queue.packing import instant
 
 log = structlog.get_logger()
@@ -60,7 +66,7 @@ class _Line:
     """Those of one campaign's run who wait for a permit, and what the gateway has answered."""
 
     keys: list[str]
-    run_number: int
+    number: int
     prefix: str
     waiting: deque[tuple[str, int, asyncio.Future[Permit]]] = field(default_factory=deque)
     answered: dict[str, int] = field(default_factory=dict)
@@ -77,6 +83,7 @@ class Permits:
             files("target_queue").joinpath("permit.lua").read_text(encoding="utf-8")
         )
         self._lines: dict[tuple[str, int], _Line] = {}
+        self._shared: dict[str, _Line] = {}
 
     async def ask(
         self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str, version: int
@@ -90,7 +97,26 @@ class Permits:
             attempt_id: Who asks; asking again after a lost answer is safe.
             version: Of the attempt's record, its fence; 0 if it has none yet.
         """
-        line = self._line(outdial_id, campaign_id, run_number)
+        return await self._wait(
+            self._line(outdial_id, campaign_id, run_number), attempt_id, version
+        )
+
+    async def ask_shared(self, scope: str, per_second: int, attempt_id: str) -> Permit:
+        """Return once there is room in the rate of what campaigns share: a caller id, a gateway.
+
+        Args:
+            scope: Names it; the same everywhere.
+            per_second: How many of it may begin in any rolling second.
+            attempt_id: Who asks; call `answered_shared` with it afterwards.
+        """
+        return await self._wait(self._shared_line(scope, per_second), attempt_id, 0)
+
+    def _shared_line(self, scope: str, per_second: int) -> _Line:
+        line = self._shared.setdefault(scope, _Line([shared_rate_key(scope)], per_second, ""))
+        line.number = per_second
+        return line
+
+    async def _wait(self, line: _Line, attempt_id: str, version: int) -> Permit:
         future: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         if not line.waiting:  # those who wait already know when asking again is worth it
             line.has_asked.set()
@@ -102,7 +128,13 @@ class Permits:
         self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str, permit: Permit
     ) -> None:
         """Say that the gateway has answered: the ring has begun by now, or there is none."""
-        line = self._line(outdial_id, campaign_id, run_number)
+        self._answered(self._line(outdial_id, campaign_id, run_number), attempt_id, permit)
+
+    def answered_shared(self, scope: str, attempt_id: str, permit: Permit) -> None:
+        """Say the same to what campaigns share."""
+        self._answered(self._shared[scope], attempt_id, permit)
+
+    def _answered(self, line: _Line, attempt_id: str, permit: Permit) -> None:
         since_s = asyncio.get_running_loop().time() - permit.asked_at
         line.answered[attempt_id] = round((permit.at.timestamp() + since_s) * 1_000_000) + 1
         self._work(line)
@@ -117,8 +149,8 @@ class Permits:
         if line is None:
             shard = outdial_shard(outdial_id)
             line = self._lines[campaign_id, run_number] = _Line(
-                keys=[gate_key(shard, campaign_id), rate_key(shard, campaign_id)],
-                run_number=run_number,
+                keys=[rate_key(shard, campaign_id), gate_key(shard, campaign_id)],
+                number=run_number,
                 prefix=f"{{{shard}}}:attempt:",
             )
         return line
@@ -145,7 +177,7 @@ class Permits:
         """Ask once; return after how many seconds asking again is worth it."""
         asking = list(itertools.islice(line.waiting, ASKED_AT_ONCE))
         answered = dict(line.answered)
-        words: list[Any] = [line.run_number, line.prefix, len(answered)]
+        words: list[Any] = [line.number, line.prefix, len(answered)]
         words += itertools.chain.from_iterable(answered.items())
         words += itertools.chain.from_iterable((id_, version) for id_, version, _ in asking)
         asked_at = asyncio.get_running_loop().time()

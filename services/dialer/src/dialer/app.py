@@ -53,6 +53,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
         attempts=attempts,
         gateway=gateway,
         worker=settings.worker,
+        gateway_calls_per_second=settings.gateway_calls_per_second,
     )
     campaigns = Campaigns(
         outbox=parts.outbox,

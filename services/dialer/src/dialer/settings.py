@@ -16,6 +16,11 @@ class Settings(ServiceSettings):
     ari_url: str = Field(default="http://127.0.0.1:8088/ari", description="The gateway's ARI.")
     ari_username: str = "dialer"
     ari_password: SecretStr = SecretStr("dialer")
+    gateway_calls_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        description="In any rolling second, over all dialers and campaigns; none: no limit.",
+    )
     call_records: Path | None = Field(
         default=None,
         description="The gateway's call records (Asterisk's cdr_custom CSV, channel id first). "

@@ -31,6 +31,7 @@ from dialer.usecases.commits import Held, giving_up, intent
 log = structlog.get_logger()
 
 PERMIT_LASTS_S = 0.5
+PERMIT_FRESH_S = 0.1
 
 
 class Dialing:
@@ -45,6 +46,7 @@ class Dialing:
         attempts: Attempts,
         gateway: Gateway,
         worker: str,
+        gateway_calls_per_second: int | None,
     ) -> None:
         self._outbox = outbox
         self._queue = queue
@@ -52,6 +54,7 @@ class Dialing:
         self._attempts = attempts
         self._gateway = gateway
         self._worker = worker
+        self._gateway_calls_per_second = gateway_calls_per_second
         self._recover: Callable[[Live], Awaitable[None]]
 
     def attach(self, recover: Callable[[Live], Awaitable[None]]) -> None:
@@ -131,26 +134,53 @@ class Dialing:
 
     async def originate(self, live: Live) -> None:
         """Ask the gateway for the call of a durable intent, once it may ring."""
-        permit = await self._ask(live.held.attempt, live.held.version)
+        permit, shared = await self._permitted(live)
         try:
             match permit.word:
                 case Word.GO:
                     live.held.version += 1
                     reach("permitted")
-                    address = live.held.attempt.destination.address
-                    if opening_of(live.campaign, address, permit.at):
-                        await self._attempts.withdraw(live)  # it has closed since the claim
-                    else:
-                        await self._originate(live, permit)
+                    await self._originate(live, permit)
                 case Word.CLOSED:
                     await self._attempts.withdraw(live)
                 case Word.LOST:
                     await self._attempts.reload(live)
         except StaleWrite:
             await self._attempts.reload(live)
+        finally:
+            for scope, one in shared.items():
+                self._permits.answered_shared(scope, live.held.attempt.attempt_id, one)
+
+    async def _permitted(self, live: Live) -> tuple[Permit, dict[str, Permit]]:
+        """Ask for the campaign's permit and for room in the rates that it shares."""
+        attempt, version = live.held.attempt, live.held.version
+        permit = await self._ask(attempt, version)
+        if permit.word is not Word.GO:
+            return permit, {}
+        shared = {
+            scope: await self._permits.ask_shared(scope, per_second, attempt.attempt_id)
+            for scope, per_second in self._scopes(live.campaign).items()
+        }
+        if asyncio.get_running_loop().time() - permit.asked_at > PERMIT_FRESH_S:
+            permit = await self._ask(attempt, version)  # the gate may have closed meanwhile
+        return permit, shared
+
+    def _scopes(self, campaign: Campaign) -> dict[str, int]:
+        """Return the rates that a campaign's calls share with others, per second."""
+        scopes = {}
+        if self._gateway_calls_per_second is not None:
+            scopes["gateway"] = self._gateway_calls_per_second
+        outplan = campaign.outplan
+        if outplan and outplan.source and outplan.source_calls_per_second is not None:
+            caller = f"{campaign.customer_id}-{outplan.source.target}"
+            scopes[f"caller-{caller}"] = outplan.source_calls_per_second
+        return scopes
 
     async def _originate(self, live: Live, permit: Permit) -> None:
         attempt = live.held.attempt
+        if opening_of(live.campaign, attempt.destination.address, permit.at):
+            await self._attempts.withdraw(live)  # the hours have ended since the claim
+            return
         ring_timeout = timedelta(milliseconds=attempt.ring_timeout_ms)
         live.overdue_at = asyncio.get_running_loop().time() + ring_timeout.total_seconds() + 5.0
         origination = Origination(
