@@ -7,7 +7,6 @@ batching anyone needs. A relay (see `relay`) publishes the messages in the order
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,14 +20,13 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from chassis.errors import TRANSIENT, Transient
+from chassis.gather import Gather
 from chassis.shards import ANNOUNCED, outbox_key, published_key
 
 log = structlog.get_logger()
 
-LARGEST_BATCH = 200
 PUBLISH_LIMIT_S = 30.0
 RECHECK_S = 0.5
-GATHER_S = 0.002  # changes of the same moment travel together
 
 StreamId = tuple[int, int]
 
@@ -164,8 +162,7 @@ class Outbox:
         self._script = redis.register_script(
             files("chassis").joinpath("commit.lua").read_text(encoding="utf-8")
         )
-        self._waiting: dict[str, deque[tuple[Change, asyncio.Future[Position]]]] = {}
-        self._flushing: dict[str, asyncio.Task[None]] = {}
+        self._commits: Gather[Change, Position] = Gather(self._send)
         self._asked: dict[str, list[tuple[str, asyncio.Future[Record | None]]]] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._published: dict[str, StreamId] = {}
@@ -210,38 +207,20 @@ class Outbox:
             redis.exceptions.ResponseError: One of the further commands is wrong; no record has
                 changed, nothing is told, and those who committed at the same time feel nothing.
         """
-        future: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(change.shard, deque()).append((change, future))
-        if change.shard not in self._flushing:
-            task = asyncio.create_task(self._flush(change.shard))
-            self._flushing[change.shard] = task
-        return await future
+        return await self._commits.ask(change.shard, change)
 
-    async def _flush(self, shard: str) -> None:
-        waiting = self._waiting[shard]
-        try:
-            await asyncio.sleep(GATHER_S)
-            while waiting:
-                batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
-                await self._send(shard, batch)
-        finally:
-            del self._flushing[shard]
-
-    async def _send(self, shard: str, batch: list[tuple[Change, asyncio.Future[Position]]]) -> None:
+    async def _send(self, shard: str, batch: list[Change]) -> list[Position | Exception]:
         words: list[Any] = [len(batch)]
-        for change, _ in batch:
+        for change in batch:
             words += change.words()
         try:
             answers = await self._script(keys=[outbox_key(shard)], args=words)
         except TRANSIENT as trouble:
-            _fail(batch, Transient(f"redis is away: {trouble}"))
-        except Exception as error:
-            _fail(batch, error)
+            raise Transient(f"redis is away: {trouble}") from trouble
+        except Exception:
             log.exception("commit failed", shard=shard)
-        else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    _tell(future, shard, answer)
+            raise
+        return [_told(shard, answer) for answer in answers]
 
     async def published(self, position: Position) -> None:
         """Return once Kafka has everything up to the position (acks=all).
@@ -295,16 +274,9 @@ class Outbox:
                     self.hear(shard, stream_id(heard["data"]))
 
 
-def _tell(future: asyncio.Future[Position], shard: str, answer: bytes) -> None:
+def _told(shard: str, answer: bytes) -> Position | Exception:
     if answer.startswith(b"stale:"):
-        future.set_exception(StaleWrite(answer[6:].decode()))
-    elif answer.startswith(b"failed:"):
-        future.set_exception(ResponseError(answer[7:].decode()))
-    else:
-        future.set_result(Position(shard, stream_id(answer)))
-
-
-def _fail(batch: list[tuple[Change, asyncio.Future[Position]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+        return StaleWrite(answer[6:].decode())
+    if answer.startswith(b"failed:"):
+        return ResponseError(answer[7:].decode())
+    return Position(shard, stream_id(answer))

@@ -1,6 +1,7 @@
-"""The Redis queue of targets: add, claim, permit, release; gates, paces, workers."""
+"""The Redis queue of targets: add, claim, permit, release; gates, numbers, paces, workers."""
 
 from target_queue.gates import Gate
+from target_queue.numbers import Held, Numbers, Refusal, Why
 from target_queue.pace import Pace
 from target_queue.permits import Permit, Permits, Word
 from target_queue.queue import Claim, Claimed, TargetQueue, Verdict, sequence_of
@@ -10,12 +11,16 @@ __all__ = [
     "Claim",
     "Claimed",
     "Gate",
+    "Held",
+    "Numbers",
     "Pace",
     "Permit",
     "Permits",
+    "Refusal",
     "Roll",
     "TargetQueue",
     "Verdict",
+    "Why",
     "Word",
     "Workers",
     "sequence_of",

@@ -10,6 +10,8 @@ import uuid
 from chassis.shards import shard_of
 
 NAMESPACE = "dialing"
+NUMBER_SHARDS = 64
+NUMBER_NAMESPACE = f"number*{NUMBER_SHARDS}"
 
 
 def outdial_shard(outdial_id: str) -> str:
@@ -101,3 +103,24 @@ def pace_key(queue_id: str) -> str:
 def wake_channel(shard: str) -> str:
     """Channel that says which outdial of the shard has new work or a changed gate."""
     return f"{{{shard}}}:wake"
+
+
+def number_shard(customer_id: str, number: str) -> str:
+    """Return the shard of all that is known of one number of one customer."""
+    return shard_of("number", f"{customer_id}/{number}", NUMBER_SHARDS)
+
+
+def number_key(customer_id: str, number: str, part: str = "") -> str:
+    """Key of a part of what is known of a number; without one, what they all begin with.
+
+    The parts are `lists` (record of the do-not-call lists that it is on), `call` (the attempt that
+    has it, until its lease ends) and `attempts` (sorted set of attempts by their instant in
+    microseconds).
+    """
+    shard = number_shard(customer_id, number)
+    return f"{{{shard}}}:number:{customer_id}/{number}:{part}"
+
+
+def listed_key(shard: str, list_id: str) -> str:
+    """Sorted set of the numbers of a shard that are on a do-not-call list, by themselves."""
+    return f"{{{shard}}}:donotcall:{list_id}:numbers"
