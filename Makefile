@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject.toml)
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo up test check bench bench-engine bench-target-queue lock schemas
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue lock schemas
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ up: $(READY) ## Run everything on this machine; ctrl-C ends it
 
 test: $(READY) ## Run the tests, on real Kafka and real Redis where they can be had
 	@$(BIN)/pytest
+
+test-faults: $(READY) ## Break everything on purpose, for many minutes (SEED=N: as that time)
+	@$(BIN)/pytest -m faults tests/faults $(if $(SEED),--seed $(SEED))
 
 check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 Tests share them, so each keeps to names of its own: `unique` makes them.
 """
 
+import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from uuid import uuid4
@@ -74,8 +75,20 @@ class Stack:
 STACK = pytest.StashKey[Stack]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seed", type=int, default=None, help="what chance decides in fault tests; printed"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STACK] = Stack(config)
+    if config.option.seed is None:
+        config.option.seed = random.randrange(1_000_000)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed} (the same again: --seed {config.option.seed})"
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -144,6 +157,12 @@ def redis_cluster_url(stack: Stack) -> str:
 def espeak_ng(stack: Stack) -> str:
     """The path of the speech program, installed first where it is missing."""
     return require_program("espeak-ng", stack.ground.supervisor, stack.announce)
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What chance is to decide in this session; the report's head tells it."""
+    return int(pytestconfig.option.seed)
 
 
 @pytest.fixture

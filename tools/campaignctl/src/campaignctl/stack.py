@@ -55,6 +55,7 @@ class StackOptions:
         seed: Decides what numbers do that the simulator's table does not name.
         dialers: How many of them; the first is `dialer`, the others `dialer-2` and so on.
         api_port: Where the REST API listens; 0: on any free port.
+        carrier_port: Where the simulated network listens; 0: on any free port.
         kafka: A provider's name, or "auto".
         redis: A provider's name, or "auto".
         settings: Further environment variables for the services.
@@ -66,6 +67,7 @@ class StackOptions:
     seed: int = 1
     dialers: int = 1
     api_port: int = 0
+    carrier_port: int = 0
     kafka: str = "auto"
     redis: str = "auto"
     username: str = USERNAME
@@ -251,7 +253,7 @@ def _places(found: Infrastructure, options: StackOptions, espeak: str) -> Places
     return Places(
         kafka_bootstrap=found.kafka_bootstrap,
         redis_url=found.redis_url,
-        carrier_port=free_port(),
+        carrier_port=options.carrier_port or free_port(),
         api_port=options.api_port or free_port(),
         flow_runner_port=free_port(),
         dialer_ports=tuple(free_port() for _ in range(options.dialers)),

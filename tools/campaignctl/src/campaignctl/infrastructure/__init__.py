@@ -2,6 +2,7 @@
 
 from campaignctl.infrastructure.containers import docker_answers
 from campaignctl.infrastructure.ground import standing_ground
+from campaignctl.infrastructure.kafka_cluster import Broker, Brokers, start_kafka_cluster
 from campaignctl.infrastructure.programs import require_program
 from campaignctl.infrastructure.provider import (
     Found,
@@ -22,6 +23,8 @@ from campaignctl.infrastructure.resolver import (
 )
 
 __all__ = [
+    "Broker",
+    "Brokers",
     "Found",
     "Ground",
     "Infrastructure",
@@ -35,6 +38,7 @@ __all__ = [
     "infrastructure",
     "require_program",
     "standing_ground",
+    "start_kafka_cluster",
     "start_redis_cluster",
     "take_kafka",
     "take_redis",

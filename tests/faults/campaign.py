@@ -1,0 +1,176 @@
+"""One campaign through the API of a running engine, and the ledgers that must agree at its end."""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from campaignctl.stack import Stack
+from contracts.call import CallDialing, CallSettled, Outcome
+from contracts.topics import CALL_EVENTS
+
+UNRUNG = {Outcome.CANCELLED, Outcome.AMBIGUOUS, Outcome.FAILED}
+"""Outcomes that an attempt may have though it never rang."""
+ENDINGS = ("70101", "70000", "486", "70002")
+"""Half of the numbers answer and stay a moment, the others end at once."""
+
+
+class Campaign:
+    """A campaign of its own targets; every number is called until it has answered, twice at most.
+
+    Args:
+        stack: The engine.
+        targets: How many.
+        endings: Of their numbers, in turn: they choose what the simulated network does.
+        per_second: Calls that may begin in a second.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        targets: int = 120,
+        *,
+        endings: tuple[str, ...] = ENDINGS,
+        per_second: int = 20,
+    ) -> None:
+        self.stack, self.targets = stack, targets
+        self._client = httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False)
+        login = {"username": stack.username, "password": stack.password}
+        token = self._client.post("/auth/login", json=login).json()["token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+        name = f"faults {uuid.uuid4()}"
+        self.outdial = self._made("/outdials", {"name": name})
+        self._prefix = f"+1{str(uuid.uuid4().int)[:5]}"
+        self._made(
+            f"/outdials/{self.outdial}/targets",
+            [
+                {
+                    "name": f"t{number}",
+                    "destination_0": {
+                        "type": "tel",
+                        "target": f"{self._prefix}{number:04d}{endings[number % len(endings)]}",
+                    },
+                }
+                for number in range(targets)
+            ],
+        )
+        timing = {"dial_timeout": 10000, "try_interval": 1000, "max_try_count_0": 2}
+        outplan = self._made("/outplans", {"name": name, **timing})
+        self.id = self._made(
+            "/campaigns",
+            {
+                "name": name,
+                "type": "call",
+                "end_handle": "stop",
+                "actions": [{"type": "talk", "option": {"text": "Hello.", "language": "en-US"}}],
+                "outplan_id": outplan,
+                "outdial_id": self.outdial,
+                "max_concurrent_calls": 40,
+                "calls_per_second": per_second,
+            },
+        )
+        self._first = len(stack.journal_lines())
+
+    def start(self) -> None:
+        answer = self._client.put(f"/v1.0/campaigns/{self.id}/status", json={"status": "run"})
+        assert answer.is_success, answer.text
+
+    def rings(self) -> list[dict[str, Any]]:
+        """The originations that the network has seen of this campaign."""
+        lines = self.stack.journal_lines()[self._first :]
+        return [line for line in lines if line["number"].startswith(self._prefix)]
+
+    def await_rings(self, count: int, within_s: float = 60.0) -> None:
+        until(lambda: len(self.rings()) >= count, within_s, f"{count} rings")
+
+    def await_end(self, within_s: float = 60.0) -> None:
+        """Return when the campaign has stopped by itself: every target is done."""
+        until(self.is_over, within_s, "the campaign's end")
+
+    def is_over(self) -> bool:
+        """Whether the campaign has stopped."""
+        return self._status() == "stop"
+
+    def verify(self) -> None:
+        """Compare the network's journal, the log on Kafka, and the API."""
+        lines = self.rings()
+        twice = [id_ for id_, n in Counter(line["channel_id"] for line in lines).items() if n > 1]
+        assert not twice, "an attempt was originated twice"
+        targets = self._every(f"/outdials/{self.outdial}/targets")
+        assert Counter(target["status"] for target in targets) == {"done": self.targets}
+        path = f"/campaigns/{self.id}/campaigncalls"
+        until(lambda: {call["status"] for call in self._every(path)} == {"done"}, 30, "all calls")
+        shown = {call["id"] for call in self._every(path)}
+        begun, outcomes = asyncio.run(_logged(self.stack.kafka_bootstrap, self.id))
+        assert shown == begun, (
+            f"of {len(begun)} attempts of the log the API shows {len(shown & begun)}, "
+            f"and {len(shown - begun)} others"
+        )
+        assert outcomes.keys() == begun, "every attempt has an end"
+        rung = {line["channel_id"] for line in lines}
+        assert rung <= begun, "no ring without a durable intent"
+        unrung = Counter(outcomes[id_] for id_ in begun - rung)
+        assert unrung.keys() <= UNRUNG, "who has an outcome by the network was rung"
+        assert not {id_ for id_ in rung if outcomes[id_] is Outcome.CANCELLED}
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _made(self, path: str, body: Any) -> str:
+        answer = self._client.post(f"/v1.0{path}", json=body)
+        assert answer.status_code == 200, answer.text[:500]
+        made = answer.json()
+        return str(made.get("id", ""))
+
+    def _status(self) -> str:
+        try:
+            return str(self._client.get(f"/v1.0/campaigns/{self.id}").json().get("status", "away"))
+        except httpx.TransportError:
+            return "away"
+
+    def _every(self, path: str) -> list[Any]:
+        rows: list[Any] = []
+        token = ""
+        while True:
+            asked = {"page_token": token} if token else {}
+            page = self._client.get(f"/v1.0{path}", params=asked).json()
+            if not page["result"]:
+                return rows
+            rows += page["result"]
+            token = page["next_page_token"]
+
+
+async def _logged(bootstrap: str, campaign: str) -> tuple[set[str], dict[str, Outcome]]:
+    """Return the attempts that the log begins, and the outcomes of those that it ends."""
+    begun: set[str] = set()
+    outcomes: dict[str, Outcome] = {}
+    messages = CALL_EVENTS.adapter()
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(CALL_EVENTS.name, n) for n in range(CALL_EVENTS.partitions)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                polled = await consumer.getmany(partition, timeout_ms=500)
+                for record in polled.get(partition, []):
+                    body = messages.validate_json(record.value).body
+                    if isinstance(body, CallDialing) and body.attempt.campaign_id == campaign:
+                        begun.add(body.attempt.attempt_id)
+                    elif isinstance(body, CallSettled) and body.campaign_id == campaign:
+                        outcomes[body.attempt_id] = body.outcome
+    finally:
+        await consumer.stop()
+    return begun, outcomes
+
+
+def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {within_s:g} s"
+        time.sleep(0.05)
