@@ -1,5 +1,6 @@
 """The rules about whom to call when, kept by the running engine and told by `explain`."""
 
+import csv
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,9 @@ from tests.e2e.test_life import Api, api, numbers, wait_until
 
 __all__ = ["api"]
 
+CARRIER_SPEED = 2
+DURATION = 5
+"""Its column in the call records, in the network's own seconds."""
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -45,3 +49,37 @@ def test_nobody_is_called_outside_the_hours_and_all_once_they_are_changed(
     api("PUT", f"/campaigns/{campaign}", {"calling_hours": all_day})
     wait_until(lambda: api.status(campaign) == "stop")
     assert sorted(line["number"] for line in rung()) == sorted(mine)
+
+
+def test_two_targets_of_one_number_are_called_one_after_the_other(api: Api, engine: Stack) -> None:
+    (number,) = numbers(1, "70101")
+    _, campaign = api.campaign([number, number])
+    api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
+    wait_until(lambda: api.status(campaign) == "stop", within_s=60)
+    first, second = (line for line in engine.journal_lines() if line["number"] == number)
+    with engine.call_records.open(newline="") as rows:
+        (lasted,) = (
+            float(row[DURATION]) for row in csv.reader(rows) if row[0] == first["channel_id"]
+        )
+    gap = datetime.fromisoformat(second["at"]) - datetime.fromisoformat(first["at"])
+    assert gap >= timedelta(seconds=lasted / CARRIER_SPEED)
+    assert lasted > 0.5, "there was something to wait for"
+
+
+def test_a_number_is_attempted_no_more_often_a_day_than_the_campaign_says(
+    api: Api, engine: Stack
+) -> None:
+    (number,) = numbers(1, "486")
+    outdial, campaign = api.campaign([number], attempts_per_number_day=1)
+    plan = api("GET", f"/campaigns/{campaign}")["outplan_id"]
+    api("PUT", f"/outplans/{plan}", {"max_try_count_0": 3})
+    api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
+    wait_until(
+        lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "deferred_by_rule"
+    )
+    assert [line["number"] for line in engine.journal_lines()].count(number) == 1
+    (target,) = api("GET", f"/outdials/{outdial}/targets")["result"]
+    assert target["try_count_0"] == 1, "what was not dialed does not count"
+    api("PUT", f"/campaigns/{campaign}", {"attempts_per_number_day": 3})
+    wait_until(lambda: api.status(campaign) == "stop")
+    assert [line["number"] for line in engine.journal_lines()].count(number) == 3

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
 from fastapi import FastAPI
-from target_queue import Pace, Permits, TargetQueue, Workers
+from target_queue import Numbers, Pace, Permits, TargetQueue, Workers
 
 from dialer.adapters.ari import AriGateway
 from dialer.domain.roster import Roster
@@ -17,6 +17,7 @@ from dialer.usecases.campaigns import Campaigns
 from dialer.usecases.commands import Commands
 from dialer.usecases.dialing import Dialing
 from dialer.usecases.fleet import Fleet
+from dialer.usecases.holds import Holds
 from dialer.usecases.recovery import Recovery
 
 
@@ -46,12 +47,14 @@ def _wire(settings: Settings, parts: Parts) -> None:
         on_signal=attempts.hear,
         on_connection=link.changed,
     )
+    holds = Holds(Numbers(parts.outbox), attempts.open_attempts)
     dialing = Dialing(
         outbox=parts.outbox,
         queue=queue,
         permits=permits,
         attempts=attempts,
         gateway=gateway,
+        holds=holds,
         worker=settings.worker,
         gateway_calls_per_second=settings.gateway_calls_per_second,
     )
@@ -79,7 +82,11 @@ def _wire(settings: Settings, parts: Parts) -> None:
         gateway=gateway,
         worker=settings.worker,
     )
-    attempts.attach(gateway=gateway, listener=campaigns)
+    attempts.attach(
+        gateway=gateway,
+        listener=campaigns,
+        on_ended=lambda attempt, was_dialed: holds.let_go(attempt, was_dialed=was_dialed),
+    )
     dialing.attach(recover=recovery.recover)
 
     commands = Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway)
@@ -100,7 +107,15 @@ def _wire(settings: Settings, parts: Parts) -> None:
             campaigns.wake_outdial(outdial_id)
 
     parts.on_start.append(recovery.take_up)
-    parts.loops += [gateway.run, reconcile, wake, recovery.watch, campaigns.reap, fleet.beat]
+    parts.loops += [
+        gateway.run,
+        reconcile,
+        wake,
+        recovery.watch,
+        campaigns.reap,
+        fleet.beat,
+        holds.renew,
+    ]
     parts.on_stop += [campaigns.stop, *finishes, fleet.leave]
 
 

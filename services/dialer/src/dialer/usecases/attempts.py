@@ -72,19 +72,27 @@ class Attempts:
         self._worker = worker
         self._gateway: Gateway
         self._listener: Listener
+        self._on_ended: Callable[[Attempt, bool], None]
         self.live: dict[str, Live] = {}
         self.guests: dict[str, Live] = {}
         """Attempts of other workers, for whose party this one has called an agent."""
         self.legs: dict[str, str] = {}
 
-    def attach(self, *, gateway: Gateway, listener: Listener) -> None:
+    def attach(
+        self,
+        *,
+        gateway: Gateway,
+        listener: Listener,
+        on_ended: Callable[[Attempt, bool], None],
+    ) -> None:
         """Name the neighbours, once, before anything is dialed.
 
         Args:
             gateway: Carries effects out; its signals come in by `hear`.
             listener: Told when an attempt is answered or has ended.
+            on_ended: Told of each that this worker has ended, and whether it may have rung.
         """
-        self._gateway, self._listener = gateway, listener
+        self._gateway, self._listener, self._on_ended = gateway, listener, on_ended
 
     # ---- follow
 
@@ -193,7 +201,7 @@ class Attempts:
                 operation=operation or uuid.uuid4().hex[:12],
             )  # fmt: skip
 
-        await self._end(live, after)
+        await self._end(live, after, was_dialed=True)
         live.held.call = ended
 
     async def withdraw(self, live: Live, outcome: Outcome = Outcome.CANCELLED) -> None:
@@ -208,9 +216,11 @@ class Attempts:
                 operation=operation,
             )  # fmt: skip
 
-        await self._end(live, after)
+        await self._end(live, after, was_dialed=outcome is not Outcome.CANCELLED)
 
-    async def _end(self, live: Live, after: Callable[[Held, datetime], Change]) -> None:
+    async def _end(
+        self, live: Live, after: Callable[[Held, datetime], Change], *, was_dialed: bool
+    ) -> None:
         """Commit the end of an attempt; a target that was changed meanwhile is read again."""
         reach("call-ended")
         at = datetime.now(UTC)
@@ -228,8 +238,13 @@ class Attempts:
                     raise
                 live.held.target, live.held.target_version = found
                 continue
+            self._on_ended(attempt, was_dialed)
             self.forget(live)
             return
+
+    def open_attempts(self) -> list[tuple[Attempt, Campaign]]:
+        """Return the calls that this worker answers for, each with its campaign."""
+        return [(one.held.attempt, one.campaign) for one in self.live.values()]
 
     def hold(self, live: Live) -> None:
         """Answer for an attempt from now on."""

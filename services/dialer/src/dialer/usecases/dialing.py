@@ -11,6 +11,7 @@ from chassis.outbox import Change, Outbox, Position, StaleWrite
 from contracts.call import Attempt, Outcome
 from contracts.campaign import Campaign, CampaignKind
 from contracts.resources import Outplan
+from contracts.target import Destination
 from target_queue import Claim, Permit, Permits, TargetQueue, Word
 from target_queue.keys import new_attempt_id, outdial_shard
 
@@ -27,11 +28,13 @@ from dialer.ports import (
 )
 from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live
 from dialer.usecases.commits import Held, giving_up, intent
+from dialer.usecases.holds import Holds
 
 log = structlog.get_logger()
 
 PERMIT_LASTS_S = 0.5
 PERMIT_FRESH_S = 0.1
+RULES_TRUSTED = timedelta(milliseconds=500)
 
 
 class Dialing:
@@ -45,6 +48,7 @@ class Dialing:
         permits: Permits,
         attempts: Attempts,
         gateway: Gateway,
+        holds: Holds,
         worker: str,
         gateway_calls_per_second: int | None,
     ) -> None:
@@ -53,6 +57,7 @@ class Dialing:
         self._permits = permits
         self._attempts = attempts
         self._gateway = gateway
+        self._holds = holds
         self._worker = worker
         self._gateway_calls_per_second = gateway_calls_per_second
         self._recover: Callable[[Live], Awaitable[None]]
@@ -75,28 +80,18 @@ class Dialing:
             change = giving_up(shard, target, claim.fence, claim.target.outdial_id, at)
             await self._commit_or_release(change, claim)
             return False
-        attempt = Attempt(
-            attempt_id=new_attempt_id(shard),
-            customer_id=campaign.customer_id,
-            campaign_id=campaign.campaign_id,
-            run_number=campaign.run_number,
-            outplan_id=outplan.id,
-            outdial_id=claim.target.outdial_id,
-            target_id=claim.target.target_id,
-            queue_id=campaign.queue_id,
-            is_flow_only=campaign.kind is CampaignKind.FLOW,
-            destination=destination,
-            source=outplan.source,
-            attempt_number=destination.attempt_count + 1,
-            ring_timeout_ms=outplan.dial_timeout_ms,
-            fence=claim.fence,
-            worker=self._worker,
-            created_at=at,
-        )
+        attempt = self._attempt_of(campaign, claim, destination, at)
         target = retries.begin(claim.target, destination, at)
         held = Held(Call(attempt=attempt), 1, target, claim.fence + 1)
         live = Live(held, campaign)
         script = None
+        again_at = await self._holds.take(attempt, campaign) if not attempt.is_flow_only else None
+        if again_at is not None:
+            await persist(
+                lambda: self._queue.defer(claim.target.outdial_id, [(claim, again_at)]),
+                what="deferral",
+            )
+            return False
         if attempt.is_flow_only:  # its intent is its beginning: the permit comes first
             await self._ask(attempt, 0)
             script = script_of(campaign, attempt, target)
@@ -104,6 +99,7 @@ class Dialing:
             intent(held, campaign, gate_version, script), claim
         )
         if position is None:
+            self._holds.let_go(attempt, was_dialed=False)
             return False
         if attempt.is_flow_only:
             return True
@@ -113,6 +109,29 @@ class Dialing:
         reach("intent-published")
         await self.originate(live)
         return True
+
+    def _attempt_of(
+        self, campaign: Campaign, claim: Claim, destination: Destination, at: datetime
+    ) -> Attempt:
+        outplan = campaign.outplan
+        return Attempt(
+            attempt_id=new_attempt_id(outdial_shard(claim.target.outdial_id)),
+            customer_id=campaign.customer_id,
+            campaign_id=campaign.campaign_id,
+            run_number=campaign.run_number,
+            outplan_id=outplan.id if outplan else "",
+            outdial_id=claim.target.outdial_id,
+            target_id=claim.target.target_id,
+            queue_id=campaign.queue_id,
+            is_flow_only=campaign.kind is CampaignKind.FLOW,
+            destination=destination,
+            source=outplan.source if outplan else None,
+            attempt_number=destination.attempt_count + 1,
+            ring_timeout_ms=outplan.dial_timeout_ms if outplan else 0,
+            fence=claim.fence,
+            worker=self._worker,
+            created_at=at,
+        )
 
     async def _commit_or_release(self, change: Change, claim: Claim) -> Position | None:
         try:
@@ -176,10 +195,18 @@ class Dialing:
             scopes[f"caller-{caller}"] = outplan.source_calls_per_second
         return scopes
 
+    async def _is_still_allowed(self, live: Live, at: datetime) -> bool:
+        """Ask the rules once more: between the claim and the ring, hours end and lists grow."""
+        attempt, campaign = live.held.attempt, live.campaign
+        if opening_of(campaign, attempt.destination.address, at):
+            return False
+        is_fresh = at - attempt.created_at < RULES_TRUSTED
+        return is_fresh or await self._holds.take(attempt, campaign) is None
+
     async def _originate(self, live: Live, permit: Permit) -> None:
         attempt = live.held.attempt
-        if opening_of(live.campaign, attempt.destination.address, permit.at):
-            await self._attempts.withdraw(live)  # the hours have ended since the claim
+        if not await self._is_still_allowed(live, permit.at):
+            await self._attempts.withdraw(live)
             return
         ring_timeout = timedelta(milliseconds=attempt.ring_timeout_ms)
         live.overdue_at = asyncio.get_running_loop().time() + ring_timeout.total_seconds() + 5.0
