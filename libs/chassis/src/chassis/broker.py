@@ -1,10 +1,12 @@
 """The Kafka side of a service: broker, relay producer, and topics from the catalogue."""
 
 from functools import lru_cache
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 from contracts.topics import CATALOGUE, Cleanup, Topic
 from faststream.kafka import KafkaBroker
@@ -14,6 +16,27 @@ from chassis.settings import ServiceSettings
 LARGEST_BATCH_BYTES = 131_072
 RETENTION_MS = 30 * 24 * 3600 * 1000
 DAY_MS = 24 * 3600 * 1000
+
+
+_send_unmended = AIOKafkaConnection.send
+
+
+def _send(connection: Any, request: Any, expect_response: bool = True) -> Any:
+    try:
+        return _send_unmended(connection, request, expect_response)
+    except RuntimeError as closed:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"the connection is broken: {closed}") from closed
+
+
+def mend_connections() -> None:
+    """Let aiokafka hear of a broken connection under uvloop as it does without.
+
+    To write on a connection that was reset a moment ago is a RuntimeError of uvloop's. aiokafka
+    does not expect it: the background part that it hits would end, and its consumer or producer
+    would stand still for ever.
+    """
+    AIOKafkaConnection.send = _send
 
 
 def build_broker(settings: ServiceSettings, service: str) -> KafkaBroker:

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
 from chassis import failpoints, logs
-from chassis.broker import build_broker, build_producer, provision
+from chassis.broker import build_broker, build_producer, mend_connections, provision
 from chassis.endings import end
 from chassis.errors import TRANSIENT, persist
 from chassis.outbox import Outbox
@@ -92,6 +92,7 @@ def run(service: Service) -> None:
     except ImportError:
         asyncio.run(serve(service))
     else:
+        mend_connections()
         uvloop.run(serve(service))
 
 
