@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject.toml)
 READY := $(VENV)/.ready
+QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue lock schemas
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-queues lock schemas
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +40,22 @@ check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/mypy libs/*/src services/*/src tools/*/src tests bench
 	@$(BIN)/lint-imports
 
-bench: bench-engine bench-target-queue ## Measure everything; writes bench/RESULTS.md
+bench: bench-engine bench-target-queue bench-queues ## Measure everything; writes bench/RESULTS.md
 
 bench-engine: $(READY) ## Whole campaigns at full speed
 	@$(BIN)/python -m bench.engine
 
 bench-target-queue: $(READY) ## Claims from 1 thousand to 1 million targets; a million imported
 	@$(BIN)/python -m bench.target_queue
+
+bench-queues: $(READY) $(QUEUES)/arq/.ready $(QUEUES)/others/.ready ## Beside arq, celery, dramatiq, taskiq; each killed once
+	@$(BIN)/python -m bench.queues
+
+$(QUEUES)/%/.ready: bench/queues/requirements/%.lock
+	@echo "Setting up $(@D) with the versions of $< ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the table of topics anew
 	@$(BIN)/python -m contracts.schemas
@@ -55,3 +65,6 @@ lock: ## Compile requirements.lock anew from the pyproject files
 		--python-version 3.11 pyproject.toml --group dev \
 		$(foreach member,$(MEMBERS),--no-emit-package campaign-engine-$(notdir $(patsubst %/,%,$(dir $(member))))) \
 		-o requirements.lock
+	@for one in arq others; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+		--no-header --no-annotate --python-version 3.11 bench/queues/requirements/$$one.txt \
+		-o bench/queues/requirements/$$one.lock; done

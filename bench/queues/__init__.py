@@ -1,0 +1,1 @@
+"""The same work through well-known queues and through our dialing core, side by side."""
