@@ -22,11 +22,11 @@ from chassis.lifecycle import serve
 from chassis.outbox import Outbox
 from contracts.base import Message
 from contracts.envelope import Envelope, wrap
-from contracts.topics import CAMPAIGN_EVENTS, RESOURCE_EVENTS, TARGET_EVENTS, Topic
+from contracts.topics import CAMPAIGN_EVENTS, NUMBER_EVENTS, RESOURCE_EVENTS, TARGET_EVENTS, Topic
 from redis.asyncio import Redis
 
 PASSWORD = "a password for tests"
-WRITTEN = (RESOURCE_EVENTS, CAMPAIGN_EVENTS, TARGET_EVENTS)
+WRITTEN = (RESOURCE_EVENTS, CAMPAIGN_EVENTS, TARGET_EVENTS, NUMBER_EVENTS)
 
 Json = Any
 
@@ -151,9 +151,9 @@ class Engine:
         ends = await self.reader.end_offsets(self.reader.assignment())
         stored: dict[bytes, Any] = {}
         async for key in self.redis.scan_iter(match="*", count=1000):
-            if key.startswith((b"{definitions}", b"{dialing-", b"{calls-")) and not key.endswith(
-                (b":relay", b":published", b":outbox")
-            ):
+            if key.startswith(
+                (b"{definitions}", b"{dialing-", b"{calls-", b"{number-")
+            ) and not key.endswith((b":relay", b":published", b":outbox")):
                 with suppress(Exception):
                     stored[key] = await self.redis.dump(key)
         return sum(ends.values()), stored

@@ -53,6 +53,10 @@ class Skill(Owned):
     """A tag: what queues ask for and agents have."""
 
 
+class DoNotCall(Owned):
+    """A list of numbers that none of the customer's campaigns may call."""
+
+
 class AgentStatus(StrEnum):
     """What an agent has declared; being in a call is the queue's knowledge."""
 
@@ -132,6 +136,11 @@ class Outplan(Owned):
         return self.dial_timeout * 1000 if self.dial_timeout < 1000 else self.dial_timeout
 
 
+class DoNotCallChanged(Message):
+    type: Literal["donotcall.changed"] = "donotcall.changed"
+    donotcall: DoNotCall
+
+
 class CustomerChanged(Message):
     type: Literal["customer.changed"] = "customer.changed"
     customer: Customer
@@ -181,6 +190,7 @@ ResourceFact = (
     | FlowChanged
     | OutdialChanged
     | OutplanChanged
+    | DoNotCallChanged
 )
 ResourceEvent = Annotated[
     Annotated[ResourceFact, Field(discriminator="type"), Tag("known")]

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from contracts import call, campaign, dialing, flow, queue, resources, target
+from contracts import call, campaign, dialing, flow, number, queue, resources, target
 from contracts.base import Message, members
 from contracts.envelope import Envelope
 
@@ -101,6 +101,17 @@ DIALING_EVENTS = Topic(
     known=dialing.DialingFact,
     parsed=dialing.DialingEvent,
     about="What a run of a campaign has come to: nothing left to dial, nothing left open.",
+)
+NUMBER_EVENTS = Topic(
+    name="number.events",
+    key="customer/number",
+    cleanup=Cleanup.COMPACT,
+    producers=("campaign-manager",),
+    consumers=(),
+    owner="campaign-manager",
+    known=number.NumberFact,
+    parsed=number.NumberEvent,
+    about="Which do-not-call lists a number is on, all of them after a change; none: it may ring.",
 )
 TARGET_EVENTS = Topic(
     name="target.events",
@@ -195,6 +206,7 @@ CATALOGUE: tuple[Topic, ...] = (
     RESOURCE_EVENTS,
     CAMPAIGN_EVENTS,
     DIALING_EVENTS,
+    NUMBER_EVENTS,
     TARGET_EVENTS,
     CALL_EVENTS,
     CALL_COMMANDS,

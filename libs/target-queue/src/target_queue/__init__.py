@@ -1,6 +1,7 @@
 """The Redis queue of targets: add, claim, permit, release; gates, numbers, paces, workers."""
 
 from target_queue.gates import Gate
+from target_queue.listings import Listings
 from target_queue.numbers import Held, Numbers, Refusal, Why
 from target_queue.pace import Pace
 from target_queue.permits import Permit, Permits, Word
@@ -12,6 +13,7 @@ __all__ = [
     "Claimed",
     "Gate",
     "Held",
+    "Listings",
     "Numbers",
     "Pace",
     "Permit",

@@ -2,7 +2,8 @@
 
 from chassis.lifecycle import Parts, Service
 from fastapi import FastAPI
-from target_queue import TargetQueue
+from target_queue import Listings, TargetQueue
+from target_queue.keys import NUMBER_NAMESPACE
 
 from campaign_manager.api import Border, UseCases, add_routes
 from campaign_manager.settings import Settings
@@ -12,6 +13,7 @@ from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
 from campaign_manager.usecases.credentials import Credentials
 from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.donotcalls import DoNotCalls
 from campaign_manager.usecases.explanations import Explanations
 from campaign_manager.usecases.kinds import SHARD
 from campaign_manager.usecases.references import References
@@ -26,7 +28,7 @@ def build(settings: Settings) -> Service:
         name="campaign-manager",
         settings=settings,
         api=api,
-        namespaces=(f"{SHARD}!", "dialing"),
+        namespaces=(f"{SHARD}!", "dialing", NUMBER_NAMESPACE),
         wire=lambda parts: _wire(settings, api, parts),
     )
 
@@ -34,6 +36,7 @@ def build(settings: Settings) -> Service:
 def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
     outbox = parts.outbox
     queue = TargetQueue(outbox)
+    listings = Listings(outbox)
     definitions = Definitions(outbox)
     references = References(definitions, outbox)
     campaigns = Campaigns(definitions, references, queue)
@@ -42,12 +45,13 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
     engaged: dict[str, frozenset[str]] = {}
     cases = UseCases(
         definitions=definitions,
-        resources=Resources(definitions, references, campaigns),
+        resources=Resources(definitions, references, campaigns, listings),
         campaigns=campaigns,
         campaigncalls=CampaignCalls(outbox),
         agents=agents,
         credentials=Credentials(definitions, agents, outbox, secret),
         targets=Targets(definitions, queue),
+        donotcalls=DoNotCalls(definitions, listings),
         explanations=Explanations(outbox, definitions, engaged),
         border=Border(settings.timestamps),
         engaged=engaged,

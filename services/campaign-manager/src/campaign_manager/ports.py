@@ -1,6 +1,6 @@
 """What the campaign-manager needs from outside: the queue that dialers claim targets from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -27,3 +27,21 @@ class TargetQueue(Protocol):
 
     async def admit(self, campaign: Campaign, sequence: int) -> None:
         """Open or close a campaign's gate as of a sequence of its events."""
+
+
+class Listings(Protocol):
+    """The numbers of do-not-call lists."""
+
+    async def change(
+        self, customer_id: str, list_id: str, numbers: Iterable[str], *, is_listed: bool
+    ) -> int:
+        """Put numbers on a list or take them off; return how many were not so, once durable."""
+
+    async def clear(self, customer_id: str, list_id: str) -> None:
+        """Take every number off a list."""
+
+    async def has(self, customer_id: str, list_id: str, number: str) -> bool:
+        """Whether a number is on a list."""
+
+    async def page(self, list_id: str, after: str, size: int) -> list[str]:
+        """Return numbers of a list that stand after one, in their order."""

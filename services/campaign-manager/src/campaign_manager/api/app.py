@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from campaign_manager.api.agents import agent_routes
 from campaign_manager.api.campaigns import campaign_routes, campaigncall_routes
 from campaign_manager.api.context import UseCases
+from campaign_manager.api.donotcalls import donotcall_routes
 from campaign_manager.api.errors import install
 from campaign_manager.api.explanations import explanation_routes
 from campaign_manager.api.logins import access_key_routes, login_routes
@@ -21,6 +22,7 @@ def add_routes(api: FastAPI, cases: UseCases) -> None:
     for routes in (
         target_routes,
         resource_routes,
+        donotcall_routes,
         campaign_routes,
         campaigncall_routes,
         explanation_routes,

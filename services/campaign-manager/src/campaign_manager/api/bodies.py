@@ -216,6 +216,15 @@ class TagBody(Body):
         return self.given()
 
 
+class DoNotCallBody(Body):
+    name: Name = ""
+    detail: Detail = ""
+
+    def changes(self, _before: Any) -> Changes:
+        """Return what it changes in a do-not-call list."""
+        return self.given()
+
+
 class AgentBody(Body):
     blank_is_absent: ClassVar[frozenset[str]] = frozenset({"ring_method", "status", "password"})
 

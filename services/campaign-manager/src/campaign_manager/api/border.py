@@ -13,6 +13,7 @@ from contracts.resources import (
     Address,
     Agent,
     AgentStatus,
+    DoNotCall,
     Flow,
     Outdial,
     Outplan,
@@ -201,6 +202,10 @@ class Border:
     def tag(self, tag: Skill) -> Shown:
         """Return a tag."""
         return {**self._head(tag), **self._times(tag)}
+
+    def donotcall(self, donotcall: DoNotCall) -> Shown:
+        """Return a do-not-call list, without its numbers."""
+        return {**self._head(donotcall), **self._times(donotcall)}
 
     def agent(self, agent: Agent, *, is_engaged: bool) -> Shown:
         """Return an agent without the password; one in a call is busy."""

@@ -17,6 +17,7 @@ from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
 from campaign_manager.usecases.credentials import Credentials, Unknown
 from campaign_manager.usecases.definitions import Definitions
+from campaign_manager.usecases.donotcalls import DoNotCalls
 from campaign_manager.usecases.explanations import Explanations
 from campaign_manager.usecases.resources import Resources
 from campaign_manager.usecases.targets import Targets
@@ -37,6 +38,7 @@ class UseCases:
     agents: Agents
     credentials: Credentials
     targets: Targets
+    donotcalls: DoNotCalls
     explanations: Explanations
     border: Border
     engaged: Mapping[str, frozenset[str]]
@@ -116,7 +118,7 @@ def path_id(given: str) -> str:
 
 
 def page_of(request: Request) -> tuple[datetime | None, int]:
-    """Return where a page begins and how many rows it has; a size out of range is the largest.
+    """Return before when a page begins and how many rows it has.
 
     Raises:
         ApiError: The token is no timestamp.
@@ -125,7 +127,17 @@ def page_of(request: Request) -> tuple[datetime | None, int]:
         before = parse_token(request.query_params.get("page_token", ""))
     except ValueError as error:
         raise field_error("page_token", "is no timestamp", "INVALID_REQUEST_PARAMETER") from error
+    return before, _page_size(request)
+
+
+def page_of_names(request: Request) -> tuple[str, int]:
+    """Return after which name a page begins and how many rows it has."""
+    return request.query_params.get("page_token", "").replace(" ", "+"), _page_size(request)
+
+
+def _page_size(request: Request) -> int:
+    """A size out of range is the largest."""
     given = request.query_params.get("page_size", "")
     is_small = given.isascii() and given.isdigit() and len(given) <= 3
     size = int(given) if is_small else LARGEST_PAGE
-    return before, size if 0 < size <= LARGEST_PAGE else LARGEST_PAGE
+    return size if 0 < size <= LARGEST_PAGE else LARGEST_PAGE

@@ -38,6 +38,7 @@ MISSING_CODE = {
     "queue": "QUEUE_NOT_FOUND",
     "flow": "FLOW_NOT_FOUND",
     "agent": "AGENT_NOT_FOUND",
+    "donotcall": "DONOTCALL_NOT_FOUND",
     "accesskey": "ACCESSKEY_NOT_FOUND",
 }
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from campaign_manager.api.bodies import (
     Changes,
+    DoNotCallBody,
     FlowBody,
     OutdialBody,
     OutplanBody,
@@ -17,6 +18,7 @@ from campaign_manager.api.bodies import (
 from campaign_manager.api.border import Border, Shown
 from campaign_manager.api.context import UseCases, body_of, caller_of, page_of, path_id
 from campaign_manager.usecases.kinds import (
+    DO_NOT_CALL,
     FLOW,
     OUTDIAL,
     OUTPLAN,
@@ -81,11 +83,12 @@ NOUNS = (
     ),
     Noun("flows", FLOW, FlowBody, Border.flow),
     Noun("tags", TAG, TagBody, Border.tag),
+    Noun("donotcalls", DO_NOT_CALL, DoNotCallBody, Border.donotcall),
 )  # fmt: skip
 
 
 def resource_routes(cases: UseCases) -> APIRouter:
-    """Return the routes of outdials, outplans, queues, flows and tags."""
+    """Return the routes of outdials, outplans, queues, flows, tags and do-not-call lists."""
     routes = APIRouter()
     for noun in NOUNS:
         _add(routes, noun, cases)

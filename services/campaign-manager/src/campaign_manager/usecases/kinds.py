@@ -15,6 +15,8 @@ from contracts.resources import (
     AgentChanged,
     Customer,
     CustomerChanged,
+    DoNotCall,
+    DoNotCallChanged,
     Flow,
     FlowChanged,
     Outdial,
@@ -64,6 +66,7 @@ QUEUE = Kind("queue", Queue, lambda item: QueueChanged(queue=item))
 FLOW = Kind("flow", Flow, lambda item: FlowChanged(flow=item))
 OUTDIAL = Kind("outdial", Outdial, lambda item: OutdialChanged(outdial=item))
 OUTPLAN = Kind("outplan", Outplan, lambda item: OutplanChanged(outplan=item))
+DO_NOT_CALL = Kind("donotcall", DoNotCall, lambda item: DoNotCallChanged(donotcall=item))
 CAMPAIGN: Kind[Campaign] = Kind("campaign", Campaign, None)
 
 

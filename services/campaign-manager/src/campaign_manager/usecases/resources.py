@@ -1,4 +1,4 @@
-"""Outdials, outplans, queues, flows and tags: created, changed and deleted.
+"""Outdials, outplans, queues, flows, tags and do-not-call lists: created, changed and deleted.
 
 What they name must be there, and what a running campaign needs stays.
 """
@@ -11,11 +11,13 @@ from contracts.campaign import Campaign, CampaignStatus
 from contracts.resources import Flow, Outdial, Outplan, Owned, Queue
 
 from campaign_manager.domain.revisions import removed, revise
+from campaign_manager.ports import Listings
 from campaign_manager.usecases.campaigns import Campaigns
 from campaign_manager.usecases.definitions import Definitions
 from campaign_manager.usecases.errors import Conflict
 from campaign_manager.usecases.kinds import (
     CAMPAIGN,
+    DO_NOT_CALL,
     FLOW,
     QUEUE,
     TAG,
@@ -32,11 +34,16 @@ class Resources:
     """The definitions that campaigns, queues and flows are put together from."""
 
     def __init__(
-        self, definitions: Definitions, references: References, campaigns: Campaigns
+        self,
+        definitions: Definitions,
+        references: References,
+        campaigns: Campaigns,
+        listings: Listings,
     ) -> None:
         self._definitions = definitions
         self._references = references
         self._campaigns = campaigns
+        self._listings = listings
 
     async def create(self, kind: Kind[Any], item: Owned) -> None:
         """Store a new definition.
@@ -73,15 +80,23 @@ class Resources:
     async def delete(self, kind: Kind[Any], id_: str, customer_id: str) -> Any:
         """Delete a definition; a stopped campaign that names it cannot start any more.
 
+        The numbers of a do-not-call list come off it first: a list that could not be emptied stays.
+
         Raises:
             Missing: There is no such definition.
             Conflict: A campaign that runs needs it.
         """
+        if kind is DO_NOT_CALL:
+            await self._definitions.get(kind, id_, customer_id)
+            await self._listings.clear(customer_id, id_)
         while True:
             stored = await self._definitions.get(kind, id_, customer_id)
             after = removed(stored.item, now())
             if await self._committed(kind, stored, after):
-                return after
+                break
+        if kind is DO_NOT_CALL:  # also what was added while it went
+            await self._listings.clear(customer_id, id_)
+        return after
 
     async def _committed(self, kind: Kind[Any], stored: Stored[Any], after: Owned) -> bool:
         puts: list[Put] = []
