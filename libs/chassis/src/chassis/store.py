@@ -35,6 +35,18 @@ class PackingConnection(Connection):
         words: tuple[Any, ...] = (*str(args[0]).split(), *args[1:])  # "CLIENT SETNAME" is two
         return [pack_command(words)]
 
+    async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send a command in the wire format.
+
+        Raises:
+            redis.exceptions.ConnectionError: The connection is broken. uvloop makes a RuntimeError
+                of it when it was reset a moment ago, which nobody would take for what it is.
+        """
+        try:
+            await super().send_packed_command(*args, **kwargs)
+        except RuntimeError as closed:
+            raise RedisAway(f"the connection is broken: {closed}") from closed
+
 
 class _Cluster(RedisCluster):
     """A cluster's client whose troubles are those of a single server's."""
