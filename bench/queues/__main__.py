@@ -35,11 +35,17 @@ TOOL_FOLDER = Path(".venv-queues")
 class Rate:
     """What the items took, without the start of the worker: CPU is in seconds."""
 
+    items: int
     ended: int
     seconds: float
     worker_cpu_s: float
     redis_cpu_s: float
     kafka_cpu_s: float
+
+    @property
+    def remark(self) -> str:
+        """Say that not all items ended, though nobody killed anything: look into the settings."""
+        return "" if self.ended == self.items else f" (only {self.ended:,} ended)"
 
 
 def journal_of(place: Place) -> Journal:
@@ -86,7 +92,7 @@ def measure_rate(run: Run, name: str, place: Place, items: int) -> Rate:
     now = [family_cpu(supervisor.pid(name)), *map(exact_cpu_seconds, pids)]
     worker, redis, kafka = (after - before for after, before in zip(now, used, strict=True))
     end_family(name, place)
-    return Rate(len(seen.ended), seen.seconds, worker, redis, kafka)
+    return Rate(items, len(seen.ended), seen.seconds, worker, redis, kafka)
 
 
 def end_family(name: str, place: Place) -> None:
@@ -145,7 +151,7 @@ def report(
 ) -> str:
     """Return the section of the page."""
     speed = "\n".join(
-        f"| {name} | {rate.ended / rate.seconds:,.0f} | {rate.worker_cpu_s / rate.ended * 1e6:,.0f} "
+        f"| {name}{rate.remark} | {rate.ended / rate.seconds:,.0f} | {rate.worker_cpu_s / rate.ended * 1e6:,.0f} "
         f"| {rate.redis_cpu_s / rate.ended * 1e6:,.0f} | {rate.kafka_cpu_s / rate.ended * 1e6:,.0f} |"
         for name, rate in rates.items()
         if rate.ended

@@ -97,7 +97,7 @@ CONTENDERS = (
     Contender(
         "celery",
         "gevent pool (its best for I/O: one process, many items), acks_late, reject_on_worker_lost, "
-        "visibility_timeout 30 s, prefetch 1, results ignored",
+        "visibility_timeout 30 s, prefetch 1, results ignored, max_connections twice the items at a time",
         "celery_items",
         "celery -A celery_items worker -P gevent -c {concurrency} "
         "--without-gossip --without-mingle -l WARNING",

@@ -1,7 +1,7 @@
 """The items through celery."""
 
 from celery import Celery
-from items import REDIS_URL, work
+from items import CONCURRENCY, REDIS_URL, work
 from redis import Redis
 
 app = Celery("items", broker=REDIS_URL)
@@ -10,10 +10,10 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     task_ignore_result=True,
-    broker_transport_options={"visibility_timeout": 30},
+    broker_transport_options={"visibility_timeout": 30, "max_connections": 2 * CONCURRENCY},
     broker_connection_retry_on_startup=True,
 )
-redis = Redis.from_url(REDIS_URL)
+redis = Redis.from_url(REDIS_URL, max_connections=2 * CONCURRENCY)
 
 
 @app.task(name="item")

@@ -2,12 +2,12 @@
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from items import REDIS_URL, work
+from items import CONCURRENCY, REDIS_URL, work
 from redis import Redis
 
 broker = RedisBroker(url=REDIS_URL)
 dramatiq.set_broker(broker)
-redis = Redis.from_url(REDIS_URL)
+redis = Redis.from_url(REDIS_URL, max_connections=2 * CONCURRENCY)
 
 
 @dramatiq.actor
