@@ -104,7 +104,13 @@ def lined(
             "DIALER_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0",
             "DIALER_ARI_URL": f"http://127.0.0.1:{gateway.port}/ari",
         }
-        options = StackOptions(speed=SPEED, seed=seed, carrier_port=carrier_port, settings=settings)
+        options = StackOptions(
+            speed=SPEED,
+            seed=seed,
+            carrier_port=carrier_port,
+            settings=settings,
+            records=tmp_path_factory.mktemp("lined"),
+        )
         with engine_on(f"127.0.0.1:{told}", own_redis_url, options) as stack:
             yield Lined(stack, kafka, redis, gateway)
     brokers.kill(1)
