@@ -2,6 +2,7 @@
 
 import csv
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,3 +84,18 @@ def test_a_number_is_attempted_no_more_often_a_day_than_the_campaign_says(
     api("PUT", f"/campaigns/{campaign}", {"attempts_per_number_day": 3})
     wait_until(lambda: api.status(campaign) == "stop")
     assert [line["number"] for line in engine.journal_lines()].count(number) == 3
+
+
+def test_a_number_on_a_do_not_call_list_is_called_by_no_campaign(api: Api, engine: Stack) -> None:
+    mine = [f"+1212555{uuid.uuid4().int % 10_000:04d}" for _ in range(2)]
+    names = api("POST", "/donotcalls", {"name": "asked us not to call"})["id"]
+    api("POST", f"/donotcalls/{names}/numbers", {"numbers": [mine[0]]})
+    _, campaign = api.campaign(mine)
+    api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
+    wait_until(
+        lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "deferred_by_rule"
+    )
+    rung = [line["number"] for line in engine.journal_lines() if line["number"] in mine]
+    assert set(rung) == {mine[1]}
+    api("PUT", f"/campaigns/{campaign}/status", {"status": "stop"})
+    wait_until(lambda: api.status(campaign) == "stop")

@@ -38,10 +38,6 @@ def test_a_namespace_may_be_a_single_shard() -> None:
     assert shards_of("definitions!") == ("definitions",)
 
 
-def test_a_namespace_may_have_more_shards_than_the_others() -> None:
-    assert shards_of("number*64") == tuple(f"number-{number}" for number in range(64))
-
-
 def test_the_keys_of_a_shard_share_its_slot() -> None:
     for key in (outbox_key, published_key, lease_key):
         assert key("flow-3").startswith("{flow-3}:")

@@ -17,14 +17,9 @@ def shard_of(namespace: str, id_: str, count: int = SHARDS) -> str:
 
 
 def shards_of(namespace: str, count: int = SHARDS) -> tuple[str, ...]:
-    """Return every shard of a namespace.
-
-    A namespace ending in `!` is one shard of that name; `number*64` has 64 of them.
-    """
+    """Return every shard of a namespace. A namespace ending in `!` is one shard of that name."""
     if namespace.endswith("!"):
         return (namespace[:-1],)
-    namespace, _, stated = namespace.partition("*")
-    count = int(stated) if stated else count
     return tuple(f"{namespace}-{number}" for number in range(count))
 
 

@@ -10,8 +10,7 @@ import uuid
 from chassis.shards import shard_of
 
 NAMESPACE = "dialing"
-NUMBER_SHARDS = 64
-NUMBER_NAMESPACE = f"number*{NUMBER_SHARDS}"
+NUMBER_NAMESPACE = "number"
 
 
 def outdial_shard(outdial_id: str) -> str:
@@ -107,7 +106,7 @@ def wake_channel(shard: str) -> str:
 
 def number_shard(customer_id: str, number: str) -> str:
     """Return the shard of all that is known of one number of one customer."""
-    return shard_of("number", f"{customer_id}/{number}", NUMBER_SHARDS)
+    return shard_of(NUMBER_NAMESPACE, f"{customer_id}/{number}")
 
 
 def number_key(customer_id: str, number: str, part: str = "") -> str:

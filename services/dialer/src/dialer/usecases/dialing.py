@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 PERMIT_LASTS_S = 0.5
 PERMIT_FRESH_S = 0.1
+LOOKED_UP_AFTER_S = 5.0
 RULES_TRUSTED = timedelta(milliseconds=500)
 
 
@@ -107,7 +108,11 @@ class Dialing:
         reach("intent-committed")
         await persist(lambda: self._outbox.published(position), what="intent")
         reach("intent-published")
-        await self.originate(live)
+        try:
+            await self.originate(live)
+        except Exception:  # its intent stands: whoever watches over open calls takes it from here
+            log.exception("origination failed", attempt_id=attempt.attempt_id)
+            live.overdue_at = asyncio.get_running_loop().time() + LOOKED_UP_AFTER_S
         return True
 
     def _attempt_of(
