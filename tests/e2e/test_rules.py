@@ -95,7 +95,11 @@ def test_a_number_on_a_do_not_call_list_is_called_by_no_campaign(api: Api, engin
     wait_until(
         lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "deferred_by_rule"
     )
-    rung = [line["number"] for line in engine.journal_lines() if line["number"] in mine]
-    assert set(rung) == {mine[1]}
+
+    def rung() -> set[str]:
+        return {line["number"] for line in engine.journal_lines()} & set(mine)
+
+    wait_until(lambda: mine[1] in rung())
+    assert rung() == {mine[1]}
     api("PUT", f"/campaigns/{campaign}/status", {"status": "stop"})
     wait_until(lambda: api.status(campaign) == "stop")
