@@ -18,11 +18,6 @@ def exact_cpu_seconds(pid: int) -> float:
     return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
 
 
-def family_cpu_seconds(pid: int) -> float:
-    """Return CPU seconds of a process and of its children that live."""
-    return cpu_seconds(pid) + sum(family_cpu_seconds(child) for child in children(pid))
-
-
 def children(pid: int) -> list[int]:
     """Return the process ids of a process's children."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
