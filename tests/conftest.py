@@ -3,9 +3,11 @@
 Tests share them, so each keeps to names of its own: `unique` makes them.
 """
 
+import asyncio
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
@@ -20,6 +22,22 @@ from campaignctl.infrastructure import (
     standing_ground,
     start_redis_cluster,
 )
+from chassis import epoch
+from chassis.store import connect
+
+Server = TypeVar("Server", bound=Running)
+
+
+def in_use(redis: Server) -> Server:
+    """Begin an epoch there: what others have told Kafka is no concern of this session's Redis."""
+
+    async def begin() -> None:
+        client = connect(redis.address)
+        await epoch.begin(client)
+        await client.aclose()
+
+    asyncio.run(begin())
+    return redis
 
 
 class Stack:
@@ -43,11 +61,11 @@ class Stack:
         return self._once("kafka", find_kafka)
 
     def redis(self) -> Found:
-        return self._once("redis", find_redis)
+        return self._once("redis", lambda ground: in_use(find_redis(ground)))
 
     def redis_cluster(self) -> Running:
         if self._cluster is None:
-            self._cluster = start_redis_cluster(self.ground)
+            self._cluster = in_use(start_redis_cluster(self.ground))
             self.announce(f"Redis Cluster: {self._cluster.title}")
         return self._cluster
 

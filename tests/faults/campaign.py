@@ -100,11 +100,11 @@ class Campaign:
         lines = self.rings()
         twice = [id_ for id_, n in Counter(line["channel_id"] for line in lines).items() if n > 1]
         assert not twice, "an attempt was originated twice"
-        targets = self._every(f"/outdials/{self.outdial}/targets")
+        targets = self.every(f"/outdials/{self.outdial}/targets")
         assert Counter(target["status"] for target in targets) == {"done": self.targets}
         path = f"/campaigns/{self.id}/campaigncalls"
-        until(lambda: {call["status"] for call in self._every(path)} == {"done"}, 30, "all calls")
-        shown = {call["id"] for call in self._every(path)}
+        until(lambda: {call["status"] for call in self.every(path)} == {"done"}, 30, "all calls")
+        shown = {call["id"] for call in self.every(path)}
         begun, outcomes = asyncio.run(_logged(self.stack.kafka_bootstrap, self.id))
         assert shown == begun, (
             f"of {len(begun)} attempts of the log the API shows {len(shown & begun)}, "
@@ -116,6 +116,11 @@ class Campaign:
         unrung = Counter(outcomes[id_] for id_ in begun - rung)
         assert unrung.keys() <= UNRUNG, "who has an outcome by the network was rung"
         assert not {id_ for id_ in rung if outcomes[id_] is Outcome.CANCELLED}
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """Those of a client who is logged in."""
+        return self._client.headers
 
     def close(self) -> None:
         self._client.close()
@@ -132,7 +137,8 @@ class Campaign:
         except httpx.TransportError:
             return "away"
 
-    def _every(self, path: str) -> list[Any]:
+    def every(self, path: str) -> list[Any]:
+        """Return all rows of a list, page by page."""
         rows: list[Any] = []
         token = ""
         while True:

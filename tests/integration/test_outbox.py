@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from chassis.endings import end
 from chassis.errors import Transient
-from chassis.outbox import Change, Guard, Outbox, OutMessage, Record, StaleWrite, Write, stream_id
+from chassis.outbox import (
+    Change,
+    Guard,
+    Outbox,
+    OutMessage,
+    Position,
+    Record,
+    StaleWrite,
+    Write,
+    stream_id,
+)
 from chassis.shards import outbox_key, published_key
 from chassis.store import connect, is_cluster, nodes_of
 from redis.asyncio import Redis
@@ -89,7 +99,7 @@ async def test_a_commit_writes_records_runs_commands_and_keeps_messages(
     assert entries[0][1] == {
         b"t": b"a-topic", b"k": b"a-key", b"y": b"order.placed", b"c": b"a-story", b"v": b"first",
     }  # fmt: skip
-    assert position == (shard, stream_id(entries[1][0]))
+    assert position == Position(shard, stream_id(entries[1][0]))
 
 
 async def test_a_stale_write_changes_nothing_at_all(outbox: Outbox, shard: str) -> None:

@@ -85,7 +85,9 @@ class Yard:
         redis = connect(self.redis_url)
         self.at_end.push_async_callback(redis.aclose)
         told: list[bool] = []
-        relay = kind(redis, producer, (self.namespace,), lambda is_ok, _: told.append(is_ok))
+        relay = kind(
+            Outbox(redis), producer, (self.namespace,), lambda is_ok, _: told.append(is_ok)
+        )
         member = Member(relay, producer, redis, told)
         member.running = asyncio.create_task(relay.run())
         self.at_end.push_async_callback(member.end)

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
@@ -117,3 +117,22 @@ async def provision(settings: ServiceSettings) -> None:
                 raise error(f"topic {row[0]}: {row[2] if len(row) > 2 else ''}")
     finally:
         await admin.close()
+
+
+async def is_log_empty(settings: ServiceSettings) -> bool:
+    """Return whether nothing was ever told: no topic of the catalogue has a message.
+
+    Raises:
+        aiokafka.errors.KafkaError: The broker cannot be reached.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+    await consumer.start()
+    try:
+        partitions = [
+            TopicPartition(topic.name, number)
+            for topic in CATALOGUE
+            for number in range(topic.partitions)
+        ]
+        return not any((await consumer.end_offsets(partitions)).values())
+    finally:
+        await consumer.stop()

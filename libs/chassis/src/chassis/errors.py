@@ -20,6 +20,10 @@ class Transient(Exception):
     """Redis, Kafka or another neighbour is away; the same again may work later."""
 
 
+class Forgotten(Transient):
+    """What was done may be lost, or not: look what came of it, and do not ask the same again."""
+
+
 TRANSIENT: tuple[type[BaseException], ...] = (
     Transient,
     redis_errors.ConnectionError,
@@ -49,12 +53,17 @@ async def persist(
         what: Named in the log.
         on_trouble: Told (False, why) while it fails, and (True, "") when that is over.
         longest_pause: Seconds; pauses double from 0.1 up to it.
+
+    Raises:
+        Forgotten: Asking again would never come to an end.
     """
     pause = 0.1
     try:
         while True:
             try:
                 return await attempt()
+            except Forgotten:
+                raise
             except TRANSIENT as trouble:
                 on_trouble(False, f"{what}: {trouble}")
                 log.warning("waiting for a neighbour", what=what, why=str(trouble), pause_s=pause)

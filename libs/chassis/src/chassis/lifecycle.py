@@ -18,7 +18,9 @@ from faststream.kafka import KafkaBroker
 from chassis import failpoints, logs
 from chassis.broker import build_broker, build_producer, mend_connections, provision
 from chassis.endings import end
+from chassis.epoch import Epoch
 from chassis.errors import TRANSIENT, persist
+from chassis.keeper import EpochKeeper
 from chassis.outbox import Outbox
 from chassis.probes import Readiness, add_probes
 from chassis.relay import Relay
@@ -42,6 +44,8 @@ class Parts:
         outbox: State and messages.
         readiness: What /readyz tells.
         loops: Background loops; one that fails is logged and started again.
+        on_rebuilt: Run in order when Redis has been rebuilt while we ran: what was committed last
+            may be lost.
         on_start: Run in order once Redis and Kafka are there, before the subscribers start.
         on_stop: Run in order when the service is told to end, before the subscribers stop.
     """
@@ -50,6 +54,7 @@ class Parts:
     outbox: Outbox
     readiness: Readiness
     loops: list[Loop] = field(default_factory=list)
+    on_rebuilt: list[Loop] = field(default_factory=list)
     on_start: list[Loop] = field(default_factory=list)
     on_stop: list[Loop] = field(default_factory=list)
 
@@ -102,9 +107,10 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    epoch = Epoch()
     parts = Parts(
         broker=build_broker(service.settings, service.name),
-        outbox=Outbox(connect(service.settings.redis_url)),
+        outbox=Outbox(connect(service.settings.redis_url, epoch), epoch),
         readiness=Readiness(),
     )
     add_probes(service.api, parts.readiness)
@@ -164,11 +170,14 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
         on_trouble=lambda ok, why: ready.set("kafka", ok, why),
     )
     async with AsyncExitStack() as stack:
+        keeper = EpochKeeper(service.settings, parts.outbox.epoch, ready)
+        stack.push_async_callback(keeper.aclose)
+        await persist(keeper.enter, what="epoch", on_trouble=keeper.tell, longest_pause=0.5)
         producer = build_producer(service.settings, service.name)
         await persist(producer.start, what="kafka producer")
         stack.push_async_callback(producer.stop)
         relay = Relay(
-            parts.outbox.redis,
+            parts.outbox,
             producer,
             service.namespaces,
             lambda ok, why: ready.set("relay", ok, why),
@@ -181,6 +190,7 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
         stack.push_async_callback(parts.broker.stop)
         for loop in parts.loops:
             _background(stack, loop)
+        _background(stack, lambda: keeper.watch(parts.on_rebuilt))
         _background(stack, lambda: _watch(parts))
         ready.set("start", True)
         log.info("service ready")

@@ -19,9 +19,10 @@ from contracts.topics import Topic
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from chassis.errors import TRANSIENT, Transient
+from chassis.epoch import REMEDY, Epoch, Lost, Script, epoch_key
+from chassis.errors import TRANSIENT, Forgotten, Transient
 from chassis.gather import Gather
-from chassis.shards import ANNOUNCED, outbox_key, published_key
+from chassis.shards import ANNOUNCED, outbox_key, published_key, tag_of
 
 log = structlog.get_logger()
 
@@ -47,10 +48,11 @@ class Record(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a change's last message stands in the outbox of its shard."""
+    """Where a change's last message stands in the outbox of its shard, and in which epoch."""
 
     shard: str
     id: StreamId
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,11 @@ def stream_id(written: bytes | str) -> StreamId:
     return int(milliseconds), int(number)
 
 
+def as_stored(version: int, operation: str, body: bytes) -> bytes:
+    """Return a record as it lies in Redis, the inverse of `record_of`."""
+    return b"%d|%s|%s" % (version, operation.encode(), body)
+
+
 def record_of(stored: bytes | str | None) -> Record | None:
     """Return what a stored value holds."""
     if not isinstance(stored, bytes):
@@ -155,13 +162,17 @@ def record_of(stored: bytes | str | None) -> Record | None:
 
 
 class Outbox:
-    """Records and messages of all shards, over one Redis."""
+    """Records and messages of all shards, over one Redis.
 
-    def __init__(self, redis: Redis) -> None:
+    Attributes:
+        redis: The client, for what needs no epoch.
+        epoch: Demanded of whatever is read or changed.
+    """
+
+    def __init__(self, redis: Redis, epoch: Epoch | None = None) -> None:
         self.redis = redis
-        self._script = redis.register_script(
-            files("chassis").joinpath("commit.lua").read_text(encoding="utf-8")
-        )
+        self.epoch = epoch or Epoch()
+        self._script = self.script("chassis", "commit.lua")
         self._commits: Gather[Change, Position] = Gather(self._send)
         self._asked: dict[str, list[tuple[str, asyncio.Future[Record | None]]]] = {}
         self._reading: set[asyncio.Task[None]] = set()
@@ -169,8 +180,17 @@ class Outbox:
         self._order = count()
         self._hearing: dict[str, list[tuple[StreamId, int, asyncio.Future[None]]]] = {}
 
+    def script(self, package: str, name: str, *, in_any_epoch: bool = False) -> Script:
+        """Return a Lua script of a package, which runs in our epoch only unless told otherwise."""
+        text = files(package).joinpath(name).read_text(encoding="utf-8")
+        return Script(self.redis, Epoch() if in_any_epoch else self.epoch, text)
+
     async def read(self, key: str) -> Record | None:
-        """Return the record, or None if there is none. Reads of one moment travel together."""
+        """Return the record, or None if there is none. Reads of one moment travel together.
+
+        Raises:
+            Lost: Nobody knows: the shard is not in our epoch.
+        """
         future: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
         shard = key.partition("}")[0]
         if shard in self._asked:
@@ -195,8 +215,17 @@ class Outbox:
                 future.set_result(record)
 
     async def read_many(self, keys: Sequence[str]) -> list[Record | None]:
-        """Return the records of keys that share a shard, in their order."""
-        return [record_of(stored) for stored in await self.redis.mget(keys)] if keys else []
+        """Return the records of keys that share a shard, in their order.
+
+        Raises:
+            Lost: Nobody knows: the shard is not in our epoch.
+        """
+        if not keys:
+            return []
+        stamped, *stored = await self.redis.mget([epoch_key(tag_of(keys[0])), *keys])
+        if self.epoch.name and stamped != self.epoch.name.encode():
+            raise Lost(f"redis has lost what it held: {REMEDY}")
+        return [record_of(one) for one in stored]
 
     async def commit(self, change: Change) -> Position:
         """Make the change and return where its last message stands.
@@ -213,21 +242,36 @@ class Outbox:
         words: list[Any] = [len(batch)]
         for change in batch:
             words += change.words()
+        epoch = self.epoch.name
         try:
             answers = await self._script(keys=[outbox_key(shard)], args=words)
+        except Lost:
+            raise
         except TRANSIENT as trouble:
             raise Transient(f"redis is away: {trouble}") from trouble
         except Exception:
             log.exception("commit failed", shard=shard)
             raise
-        return [_told(shard, answer) for answer in answers]
+        return [_told(shard, answer, epoch) for answer in answers]
+
+    async def tail(self, shard: str) -> Position:
+        """Return where the outbox of a shard ends: all that has been committed is before it."""
+        epoch = self.epoch.name
+        rows: Any = await self.redis.xrevrange(outbox_key(shard), count=1)
+        return Position(shard, stream_id(rows[0][0]) if rows else (0, 0), epoch)
 
     async def published(self, position: Position) -> None:
         """Return once Kafka has everything up to the position (acks=all).
 
         Raises:
             Transient: Not within half a minute; the messages are kept and will follow.
+            Forgotten: Redis was rebuilt meanwhile, with or without them.
         """
+        await self._heard(position)
+        if position.epoch != self.epoch.name:
+            raise Forgotten("redis was rebuilt before it was known whether kafka has the message")
+
+    async def _heard(self, position: Position) -> None:
         if position.id <= self._published.get(position.shard, (0, 0)):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -274,9 +318,9 @@ class Outbox:
                     self.hear(shard, stream_id(heard["data"]))
 
 
-def _told(shard: str, answer: bytes) -> Position | Exception:
+def _told(shard: str, answer: bytes, epoch: str) -> Position | Exception:
     if answer.startswith(b"stale:"):
         return StaleWrite(answer[6:].decode())
     if answer.startswith(b"failed:"):
         return ResponseError(answer[7:].decode())
-    return Position(shard, stream_id(answer))
+    return Position(shard, stream_id(answer), epoch)

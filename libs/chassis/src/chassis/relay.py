@@ -11,15 +11,14 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from redis.asyncio import Redis
 
 from chassis.endings import end
 from chassis.errors import TRANSIENT
+from chassis.outbox import Outbox
 from chassis.shards import lease_key, outbox_key, published_key, shards_of
 
 log = structlog.get_logger()
@@ -33,28 +32,24 @@ FULL_BATCH = 100
 GATHER_S = 0.01  # a small batch costs as much as a large one: let some more come together
 
 
-def _script(name: str) -> str:
-    return files("chassis").joinpath(name).read_text(encoding="utf-8")
-
-
 class Relay:
     """Relays the shards of some namespaces, as far as they fall to this member."""
 
     def __init__(
         self,
-        redis: Redis,
+        outbox: Outbox,
         producer: AIOKafkaProducer,
         namespaces: tuple[str, ...],
         on_trouble: Callable[[bool, str], None],
     ) -> None:
-        self._redis = redis
+        self._redis = outbox.redis
         self._producer = producer
         self._namespaces = namespaces
         self._on_trouble = on_trouble
         self._holder = uuid.uuid4().hex
-        self._keep = redis.register_script(_script("lease.lua"))
-        self._trim = redis.register_script(_script("trim.lua"))
-        self._release = redis.register_script(_script("unlease.lua"))
+        self._keep = outbox.script("chassis", "lease.lua")
+        self._trim = outbox.script("chassis", "trim.lua")
+        self._release = outbox.script("chassis", "unlease.lua")
         self._held: dict[str, asyncio.Task[None]] = {}
         self._held_until: dict[str, float] = {}
         self._troubles: dict[str, str] = {}

@@ -8,6 +8,8 @@ from zlib import crc32
 from aiokafka.partitioner import murmur2
 
 SHARDS = 8
+NAMESPACES = ("definitions!", "calls", "dialing", "number", "flow", "queues!")
+"""Those of all services: whoever rebuilds Redis, or looks whether it is whole, goes by them."""
 ANNOUNCED = "published"
 
 
@@ -21,6 +23,16 @@ def shards_of(namespace: str, count: int = SHARDS) -> tuple[str, ...]:
     if namespace.endswith("!"):
         return (namespace[:-1],)
     return tuple(f"{namespace}-{number}" for number in range(count))
+
+
+def every_shard() -> tuple[str, ...]:
+    """Return every shard of every namespace."""
+    return tuple(shard for namespace in NAMESPACES for shard in shards_of(namespace))
+
+
+def tag_of(key: str) -> str:
+    """Return the shard that a key names."""
+    return key[1 : key.index("}")]
 
 
 def partition_of(key: str, count: int) -> int:

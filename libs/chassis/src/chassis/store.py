@@ -6,6 +6,7 @@ Redis Cluster: a node that says "not here" (MOVED, ASK) has done nothing, so fol
 right one repeats nothing; everything else is an error here too.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import RedisClusterException
 from redis.typing import EncodableT
+
+from chassis.epoch import REMEDY, Epoch, run_id_of
 
 CONNECTIONS = 100
 NODE_CONNECTIONS = 1000  # a cluster's client refuses where the other waits
@@ -94,10 +97,11 @@ def nodes_of(url: str) -> list[tuple[str, int]]:
     return [(host.strip("[]"), int(port)) for host, _, port in split]
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, epoch: Epoch | None = None) -> Redis:
     """Return a client that connects when it is used; bytes in, bytes out.
 
     Args:
+        epoch: Only servers that hold what was written in it are talked to, once they are known.
         url: `redis://[user:password@]host:port/0` for one server (`rediss://`: encrypted), or
             `redis+cluster://[user:password@]host:port[,host:port]` for a cluster of which these
             nodes are asked for the others (`rediss+cluster://`: encrypted).
@@ -107,11 +111,12 @@ def connect(url: str) -> Redis:
     """
     if is_cluster(url):
         # Its client has every command that we use, and is no subclass.
-        return cast(Redis, _connect_cluster(url))
+        return cast(Redis, _connect_cluster(url, epoch))
     plain = {} if url.startswith("rediss") else {"connection_class": PackingConnection}
     pool = BlockingConnectionPool.from_url(
         url,
         **plain,
+        redis_connect_func=_greeting(epoch),
         max_connections=CONNECTIONS,
         timeout=ANSWER_LIMIT_S,
         socket_timeout=ANSWER_LIMIT_S,
@@ -124,7 +129,26 @@ def connect(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
-def _connect_cluster(url: str) -> RedisCluster:
+def _greeting(epoch: Epoch | None) -> Callable[[Any], Awaitable[None]] | None:
+    """Return what begins a connection: ask which server it is, and leave another than ours.
+
+    A connection never changes its server, so one look is enough for all that is asked over it.
+    """
+    if epoch is None:
+        return None
+
+    async def greet(connection: Any) -> None:
+        await connection.on_connect()
+        if epoch.servers is None:
+            return
+        await connection.send_command("INFO", "server")
+        if run_id_of(await connection.read_response()) not in epoch.servers:
+            raise RedisAway(f"redis was restarted or replaced: {REMEDY}")
+
+    return greet
+
+
+def _connect_cluster(url: str, epoch: Epoch | None) -> RedisCluster:
     parts = urlsplit(url)
     is_encrypted = CLUSTER_SCHEMES[parts.scheme]
     client = _Cluster(
@@ -140,7 +164,11 @@ def _connect_cluster(url: str) -> RedisCluster:
         health_check_interval=0,
         protocol=2,
     )
-    if not is_encrypted:  # it takes no connection class, but hands on what lies here
+    # It takes neither of these, but hands on what lies here.
+    client.connection_kwargs["redis_connect_func"] = _greeting(epoch)
+    for node in client.startup_nodes:
+        node.connection_kwargs["redis_connect_func"] = _greeting(epoch)
+    if not is_encrypted:
         client.connection_kwargs["connection_class"] = PackingConnection
         for node in client.startup_nodes:
             node.connection_class = PackingConnection

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Discriminator, Field, Tag
 from contracts.actions import Action
 from contracts.base import (
     AgentId,
+    AttemptId,
     CampaignId,
     CustomerId,
     Message,
@@ -181,6 +182,15 @@ class OutplanChanged(Message):
     outplan: Outplan
 
 
+class CampaignCallDeleted(Message):
+    """A campaigncall is shown no more; the story of its attempt stays."""
+
+    type: Literal["campaigncall.deleted"] = "campaigncall.deleted"
+    attempt_id: AttemptId
+    customer_id: CustomerId
+    at: AwareDatetime
+
+
 ResourceFact = (
     CustomerChanged
     | TagChanged
@@ -191,6 +201,7 @@ ResourceFact = (
     | OutdialChanged
     | OutplanChanged
     | DoNotCallChanged
+    | CampaignCallDeleted
 )
 ResourceEvent = Annotated[
     Annotated[ResourceFact, Field(discriminator="type"), Tag("known")]

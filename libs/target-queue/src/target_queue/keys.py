@@ -49,6 +49,11 @@ def live_key(shard: str, campaign_id: str) -> str:
     return f"{{{shard}}}:campaign:{campaign_id}:live"
 
 
+def told_key(shard: str, campaign_id: str) -> str:
+    """Record of what was said of a campaign's run: that it is exhausted, or drained."""
+    return f"{{{shard}}}:campaign:{campaign_id}:told"
+
+
 def rate_key(shard: str, campaign_id: str) -> str:
     """Sorted set of a campaign's originations in the last second."""
     return f"{{{shard}}}:campaign:{campaign_id}:rate"

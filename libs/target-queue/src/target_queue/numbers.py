@@ -7,7 +7,6 @@ atomic step, so that of all workers together one at most has the number. Time is
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from importlib.resources import files
 from typing import Any
 
 from chassis.errors import TRANSIENT, Transient
@@ -67,9 +66,7 @@ class Numbers:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._script = outbox.redis.register_script(
-            files("target_queue").joinpath("number.lua").read_text(encoding="utf-8")
-        )
+        self._script = outbox.script(__package__, "number.lua")
         self._asked: Gather[tuple[str | int, ...], Answer] = Gather(self._send)
 
     async def hold(

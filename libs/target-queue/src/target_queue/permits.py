@@ -12,7 +12,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from importlib.resources import files
 from typing import Any
 
 import structlog
@@ -79,9 +78,8 @@ class Permits:
 
     def __init__(self, outbox: Outbox) -> None:
         self._redis = outbox.redis
-        self._script = self._redis.register_script(
-            files("target_queue").joinpath("permit.lua").read_text(encoding="utf-8")
-        )
+        self._script = outbox.script(__package__, "permit.lua")
+        self._ask_shared = outbox.script(__package__, "permit.lua", in_any_epoch=True)
         self._lines: dict[tuple[str, int], _Line] = {}
         self._shared: dict[str, _Line] = {}
 
@@ -181,7 +179,8 @@ class Permits:
         words += itertools.chain.from_iterable(answered.items())
         words += itertools.chain.from_iterable((id_, version) for id_, version, _ in asking)
         asked_at = asyncio.get_running_loop().time()
-        said: Any = await self._script(keys=line.keys, args=words)
+        ask = self._script if line.prefix else self._ask_shared
+        said: Any = await ask(keys=line.keys, args=words)
         for attempt_id in answered:
             del line.answered[attempt_id]
         _tell(line, said[2:], instant(int(said[0])), asked_at)

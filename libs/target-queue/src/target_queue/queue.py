@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from importlib.resources import files
 from typing import Any
 
 from chassis.outbox import Change, Outbox, OutMessage, Record, StaleWrite, Write
@@ -98,19 +97,15 @@ def sequence_of(version: int, index: int = 0) -> int:
     return version * MESSAGES_PER_COMMIT + index
 
 
-def _script(name: str) -> str:
-    return files("target_queue").joinpath(name).read_text(encoding="utf-8")
-
-
 class TargetQueue:
     """The targets of all outdials."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._redis = outbox.redis
-        self._claim = self._redis.register_script(_script("claim.lua"))
-        self._release = self._redis.register_script(_script("release.lua"))
-        self._recall = self._redis.register_script(_script("recall.lua"))
+        self._claim = outbox.script(__package__, "claim.lua")
+        self._release = outbox.script(__package__, "release.lua")
+        self._recall = outbox.script(__package__, "recall.lua")
         self._adding: dict[str, asyncio.Lock] = {}
 
     async def now(self) -> datetime:

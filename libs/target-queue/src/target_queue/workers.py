@@ -7,7 +7,6 @@ its fence gone.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import files
 from typing import Any
 
 from chassis.outbox import Outbox
@@ -30,9 +29,7 @@ class Workers:
 
     def __init__(self, outbox: Outbox) -> None:
         self._redis = outbox.redis
-        self._beat = self._redis.register_script(
-            files("target_queue").joinpath("beat.lua").read_text(encoding="utf-8")
-        )
+        self._beat = outbox.script(__package__, "beat.lua")
 
     async def beat(self, shard: str, worker: str, *, is_leaving: bool = False) -> Roll:
         """Say that a worker lives, or takes its leave, and return who else does."""

@@ -107,6 +107,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
             campaigns.wake_outdial(outdial_id)
 
     parts.on_start.append(recovery.take_up)
+    parts.on_rebuilt.append(recovery.resume)
     parts.loops += [
         gateway.run,
         reconcile,

@@ -51,5 +51,6 @@ def _wire(settings: Settings, parts: Parts, speech: Espeak) -> None:
         await asyncio.Event().wait()
 
     parts.on_start.append(lambda: clock.set_by(parts.outbox))
+    parts.on_rebuilt.append(flows.forget)
     parts.loops += [know_roster, timers.run, lines.look_around]
     parts.on_stop.append(finish)

@@ -1,4 +1,4 @@
-"""`campaignctl`: up, demo, watch, explain."""
+"""`campaignctl`: up, demo, watch, explain, rebuild."""
 
 import signal
 import sys
@@ -10,6 +10,7 @@ from campaignctl.demo import demo
 from campaignctl.errors import CannotGoOn
 from campaignctl.explain import explain
 from campaignctl.infrastructure import InfrastructureUnavailable
+from campaignctl.rebuild import rebuild
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
 from campaignctl.up import up
@@ -29,6 +30,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(watch)
 app.command()(explain)
+app.command()(rebuild)
 
 
 def main() -> None:

@@ -39,6 +39,10 @@ Accesskey = Annotated[
     str | None,
     typer.Option(help="An access key, instead of a login.", envvar="CAMPAIGNCTL_ACCESSKEY"),
 ]
+KafkaBootstrap = Annotated[
+    str, typer.Option(help="Kafka's address, host:port.", envvar="KAFKA_BOOTSTRAP")
+]
+RedisUrl = Annotated[str, typer.Option(help="Redis's address.", envvar="REDIS_URL")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 DEFAULT_API_URL = "http://127.0.0.1:8080"

@@ -4,6 +4,7 @@
 it alike. Everything is a child of one supervisor, so nothing is left behind, however it ends.
 """
 
+import asyncio
 import csv
 import json
 import secrets
@@ -31,6 +32,7 @@ from campaignctl.infrastructure.kafka_jars import cache_folder
 from campaignctl.infrastructure.ports import free_port
 from campaignctl.infrastructure.provider import Announce
 from campaignctl.programs import HOST, Places, Program, programs_at
+from campaignctl.rebuilding import is_lost, rebuild
 from campaignctl.supervision import Supervisor
 
 READY_WITHIN_S = 60.0
@@ -209,6 +211,7 @@ def running_stack(options: StackOptions, *, announce: Announce = print_line) -> 
         espeak = _speech_program(found.supervisor, announce)
         stack = Stack(found, _places(found, options, espeak), options.settings)
         try:
+            _hold_state(found, announce)
             stack.start(announce)
             yield stack
         finally:
@@ -238,6 +241,16 @@ def is_open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((HOST, port)) == 0
+
+
+def _hold_state(found: Infrastructure, announce: Announce) -> None:
+    """Let Redis hold what Kafka tells, before anybody works with it."""
+    bootstrap, redis_url = found.kafka_bootstrap, found.redis_url
+    why = asyncio.run(is_lost(bootstrap, redis_url))
+    if why:
+        announce("Redis has been restarted, or is new: rebuilding it from Kafka ...")
+        rebuilt = asyncio.run(rebuild(bootstrap, redis_url, relays_rest_s=0.0))
+        announce(f"Redis: {rebuilt.records} commands from {rebuilt.messages} messages")
 
 
 def _speech_program(supervisor: Supervisor, announce: Announce) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from chassis.outbox import Change, Outbox, Record, StaleWrite, Write
+from chassis.outbox import Change, Outbox, OutMessage, Record, StaleWrite, Write
 from chassis.shards import shard_of
 from contracts.call import Attempt, CallDialing
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, wrap
+from contracts.resources import CampaignCallDeleted
+from contracts.topics import RESOURCE_EVENTS
 
 from campaign_manager.domain.campaigncalls import (
     CallRecordFact,
@@ -18,8 +20,9 @@ from campaign_manager.domain.campaigncalls import (
     attempt_of,
     fold,
 )
+from campaign_manager.usecases.definitions import SOURCE
 from campaign_manager.usecases.errors import Conflict, Missing
-from campaign_manager.usecases.kinds import micros, now
+from campaign_manager.usecases.kinds import SHARD, micros, now
 
 NAMESPACE = "calls"
 REMEMBERED = 5000
@@ -93,6 +96,21 @@ class CampaignCalls:
                 )
             )
 
+    async def _tell_deleted(self, call: CampaignCall, customer_id: str) -> None:
+        at = call.deleted_at or now()
+        envelope = wrap(
+            CampaignCallDeleted(attempt_id=call.attempt_id, customer_id=customer_id, at=at),
+            source=SOURCE,
+            subject=f"campaigncall/{call.attempt_id}",
+            sequence=0,
+            at=at,
+            customer_id=customer_id,
+        )
+        position = await self._outbox.commit(
+            Change(SHARD, "", messages=(OutMessage.of(RESOURCE_EVENTS, envelope),))
+        )
+        await self._outbox.published(position)
+
     async def _load(self, attempt_id: str) -> tuple[CampaignCall | None, int]:
         record = await self._outbox.read(call_key(attempt_id))
         if record is None:
@@ -152,7 +170,7 @@ class CampaignCalls:
         return [CampaignCall.model_validate_json(found[id_].body) for id_ in ids if id_ in found]
 
     async def delete(self, attempt_id: str, customer_id: str) -> CampaignCall:
-        """Take a campaigncall that is done out of the lists.
+        """Take a campaigncall that is done out of the lists, once Kafka knows.
 
         Raises:
             Missing: There is none, or it is deleted already.
@@ -165,6 +183,7 @@ class CampaignCalls:
             if call.status is not CallStatus.DONE:
                 raise Conflict("the campaigncall is not done")
             deleted = call.model_copy(update={"deleted_at": now()})
+            await self._tell_deleted(deleted, customer_id)
             try:
                 await self._store(deleted, version)
             except StaleWrite:

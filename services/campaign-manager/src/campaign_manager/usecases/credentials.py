@@ -32,7 +32,8 @@ class Unknown(Exception):
     """The credentials are wrong, expired or deleted."""
 
 
-def _token_key(token_hash: str) -> str:
+def token_key(token_hash: str) -> str:
+    """Record of the access key that has a token."""
     return f"{{{SHARD}}}:token:{token_hash}"
 
 
@@ -98,7 +99,7 @@ class Credentials:
         Raises:
             Unknown: There is no such key, it has expired or was deleted.
         """
-        record = await self._outbox.read(_token_key(_digest(token)))
+        record = await self._outbox.read(token_key(_digest(token)))
         stored = await self._definitions.find(ACCESS_KEY, record.body.decode()) if record else None
         if stored is None or stored.item.deleted_at or stored.item.expires_at <= now():
             raise Unknown
@@ -120,7 +121,7 @@ class Credentials:
             token_prefix=token[:11],
             expires_at=at + expires_in,
         )
-        index = Write(_token_key(key.token_hash), 0, key.id.encode())
+        index = Write(token_key(key.token_hash), 0, key.id.encode())
         await self._definitions.commit(Put(ACCESS_KEY, key, 0), writes=(index,))
         return key, token
 

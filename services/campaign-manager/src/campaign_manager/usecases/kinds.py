@@ -31,6 +31,7 @@ from contracts.resources import (
 )
 
 SHARD = "definitions"
+MESSAGES_PER_COMMIT = 16
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Item = TypeVar("Item", bound=Owned | Campaign)
@@ -70,6 +71,21 @@ DO_NOT_CALL = Kind("donotcall", DoNotCall, lambda item: DoNotCallChanged(donotca
 CAMPAIGN: Kind[Campaign] = Kind("campaign", Campaign, None)
 
 
+KINDS: dict[str, Kind[Any]] = {
+    "customer": CUSTOMER,
+    "tag": TAG,
+    "agent": AGENT,
+    "access_key": ACCESS_KEY,
+    "queue": QUEUE,
+    "flow": FLOW,
+    "outdial": OUTDIAL,
+    "outplan": OUTPLAN,
+    "donotcall": DO_NOT_CALL,
+    "campaign": CAMPAIGN,
+}
+"""Every kind by the field that carries it in messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[Item]):
     """A value and the version of its record; 0 if it is new."""
@@ -107,7 +123,7 @@ class Put:
 
 def sequence_of(version: int, index: int) -> int:
     """Return a message's number: the record's version after the write, the place in the commit."""
-    return version * 16 + index
+    return version * MESSAGES_PER_COMMIT + index
 
 
 def new_id() -> str:

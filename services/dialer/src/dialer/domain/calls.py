@@ -140,6 +140,11 @@ class Call(Value):
         return self.adopted_by or self.attempt.worker
 
     @property
+    def is_undialed(self) -> bool:
+        """Whether, if the gateway has never seen it, it may be dialed and rings once for all."""
+        return self.status is CallStatus.DIALING and not self.is_doubtful
+
+    @property
     def attempt_id(self) -> str:
         """Id of the attempt, and of its channel."""
         return self.attempt.attempt_id

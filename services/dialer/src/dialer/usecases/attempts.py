@@ -23,9 +23,9 @@ from target_queue import TargetQueue
 from target_queue.keys import attempt_key
 
 from dialer.domain import retries
-from dialer.domain.calls import Call, CallStatus
+from dialer.domain.calls import Call, CallStatus, LegStatus
 from dialer.domain.script import script_of
-from dialer.domain.signals import CallSignal, ChannelEnded
+from dialer.domain.signals import Answered, CallSignal, ChannelEnded
 from dialer.domain.story import Connect, Decision, Effect, HangUp, decide
 from dialer.ports import (
     ChannelGone,
@@ -53,6 +53,7 @@ class Live:
     folding: asyncio.Task[None] | None = None
     overdue_at: float = 0.0
     last_command: int = -1
+    is_originating: bool = False
 
 
 class Listener(Protocol):
@@ -138,8 +139,10 @@ class Attempts:
             try:
                 await self._commit_decision(live, decided, operation)
             except StaleWrite:
+                known = live.held.call
                 if not await self.reload(live):
                     return
+                signals = [*forgotten(known, live.held.call), *signals]
                 continue
             for effect in decided.effects:
                 await self._carry_out(effect, live)
@@ -262,6 +265,13 @@ class Attempts:
             self.legs.pop(call.leg.leg_id, None)
         self._listener.on_settled(call.attempt)
 
+    async def refresh(self, live: Live) -> None:
+        """Read an attempt again after a rebuild, and tell again what its record has forgotten."""
+        known = live.held.call
+        if await self.reload(live):
+            for signal in forgotten(known, live.held.call):
+                self.hear(signal)
+
     async def reload(self, live: Live) -> bool:
         """Read an attempt and its target again; forget one that has ended or is another's now."""
         attempt_id = live.held.call.attempt_id
@@ -304,6 +314,24 @@ def decide_all(held: Held, signals: list[CallSignal], campaign: Campaign) -> Dec
         effects += step.effects
         outcome = step.outcome or outcome
     return Decision(call, tuple(facts), tuple(effects), outcome)
+
+
+def forgotten(known: Call, recorded: Call) -> list[CallSignal]:
+    """Return what was heard of a call and is not in its record: it was lost before it was told."""
+    signals: list[CallSignal] = []
+    at = known.answered_at
+    if at and known.status is CallStatus.UP and recorded.answered_at is None:
+        signals.append(Answered(known.attempt_id, at))
+    leg, was = known.leg, recorded.leg
+    is_same = leg and was and leg.leg_id == was.leg_id
+    if (
+        leg
+        and was
+        and is_same
+        and (was.status, leg.status) == (LegStatus.DIALING, LegStatus.BRIDGED)
+    ):
+        signals.append(Answered(leg.leg_id, datetime.now(UTC)))
+    return signals
 
 
 def ended_now(channel_id: str, cause: int, *, was_answered: bool | None = None) -> ChannelEnded:

@@ -22,7 +22,7 @@ from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import wrap
 from contracts.topics import DIALING_EVENTS
 from target_queue import Claim, Claimed, Pace, TargetQueue, Verdict, sequence_of
-from target_queue.keys import outdial_shard
+from target_queue.keys import outdial_shard, told_key
 
 from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
 from dialer.domain.retries import choose_destination
@@ -281,7 +281,7 @@ class Campaigns:
     async def _tell(self, campaign: Campaign, fact: DialingExhausted | DialingDrained) -> None:
         """Say once per run what it has come to."""
         shard = outdial_shard(campaign.outdial_id or "")
-        key = f"{{{shard}}}:campaign:{campaign.campaign_id}:told"
+        key = told_key(shard, campaign.campaign_id)
         told = f"{fact.run_number} {fact.type}".encode()
         record = await self._outbox.read(key)
         if record and record.body == told:

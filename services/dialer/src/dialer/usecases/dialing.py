@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
 
 import structlog
-from chassis.errors import persist
+from chassis.errors import Forgotten, persist
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, Position, StaleWrite
 from contracts.call import Attempt, Outcome
@@ -36,6 +38,18 @@ PERMIT_LASTS_S = 0.5
 PERMIT_FRESH_S = 0.1
 LOOKED_UP_AFTER_S = 5.0
 RULES_TRUSTED = timedelta(milliseconds=500)
+
+
+class Asked(StrEnum):
+    """What came of asking the gateway for a call.
+
+    ANSWERED: all is known that can be. UNANSWERED: it may ring. LOST: the attempt's record has
+    moved, and the gateway was not asked.
+    """
+
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    LOST = "lost"
 
 
 class Dialing:
@@ -106,10 +120,8 @@ class Dialing:
             return True
         self._attempts.hold(live)
         reach("intent-committed")
-        await persist(lambda: self._outbox.published(position), what="intent")
-        reach("intent-published")
         try:
-            await self.originate(live)
+            await self.originate(live, position)
         except Exception:  # its intent stands: whoever watches over open calls takes it from here
             log.exception("origination failed", attempt_id=attempt.attempt_id)
             live.overdue_at = asyncio.get_running_loop().time() + LOOKED_UP_AFTER_S
@@ -156,24 +168,57 @@ class Dialing:
             version,
         )
 
-    async def originate(self, live: Live) -> None:
-        """Ask the gateway for the call of a durable intent, once it may ring."""
+    async def originate(self, live: Live, intended: Position | None = None) -> None:
+        """Ask the gateway for the call of an intent, once it is durable and the phone may ring.
+
+        Args:
+            live: Whose; if it is being asked for already, that is enough.
+            intended: Where its intent stands; None: somewhere in what the outbox holds.
+        """
+        if live.is_originating:
+            return
+        live.is_originating = True
+        try:
+            await self._durable(live.held.attempt, intended)
+            asked = await self._ask_gateway(live)
+            while asked is Asked.LOST and await self._attempts.reload(live):
+                if not live.held.call.is_undialed:
+                    return
+                asked = await self._ask_gateway(live)
+        except Forgotten:
+            return  # whatever is left of it is looked up after the rebuild
+        finally:
+            live.is_originating = False
+        if asked is Asked.UNANSWERED:
+            await self._recover(live)
+
+    async def _durable(self, attempt: Attempt, intended: Position | None) -> None:
+        position = intended
+        if position is None:
+            tail = partial(self._outbox.tail, outdial_shard(attempt.outdial_id))
+            position = await persist(tail, what="intent")
+        await persist(partial(self._outbox.published, position), what="intent")
+        reach("intent-published")
+
+    async def _ask_gateway(self, live: Live) -> Asked:
+        """Originate, if there is a permit; return what came of it."""
         permit, shared = await self._permitted(live)
         try:
             match permit.word:
                 case Word.GO:
                     live.held.version += 1
                     reach("permitted")
-                    await self._originate(live, permit)
+                    return await self._originate(live, permit)
                 case Word.CLOSED:
                     await self._attempts.withdraw(live)
                 case Word.LOST:
-                    await self._attempts.reload(live)
+                    return Asked.LOST
         except StaleWrite:
             await self._attempts.reload(live)
         finally:
             for scope, one in shared.items():
                 self._permits.answered_shared(scope, live.held.attempt.attempt_id, one)
+        return Asked.ANSWERED
 
     async def _permitted(self, live: Live) -> tuple[Permit, dict[str, Permit]]:
         """Ask for the campaign's permit and for room in the rates that it shares."""
@@ -208,11 +253,11 @@ class Dialing:
         is_fresh = at - attempt.created_at < RULES_TRUSTED
         return is_fresh or await self._holds.take(attempt, campaign) is None
 
-    async def _originate(self, live: Live, permit: Permit) -> None:
+    async def _originate(self, live: Live, permit: Permit) -> Asked:
         attempt = live.held.attempt
         if not await self._is_still_allowed(live, permit.at):
             await self._attempts.withdraw(live)
-            return
+            return Asked.ANSWERED
         ring_timeout = timedelta(milliseconds=attempt.ring_timeout_ms)
         live.overdue_at = asyncio.get_running_loop().time() + ring_timeout.total_seconds() + 5.0
         origination = Origination(
@@ -243,4 +288,5 @@ class Dialing:
             await self._attempts.withdraw(live)
         except OriginationUnknown:
             log.warning("origination not answered", attempt_id=attempt.attempt_id)
-            await self._recover(live)
+            return Asked.UNANSWERED
+        return Asked.ANSWERED

@@ -16,7 +16,7 @@ from contracts.call import Outcome
 from contracts.campaign import AmbiguousHandle
 from target_queue.keys import NAMESPACE, worker_key
 
-from dialer.domain.calls import Call, CallStatus
+from dialer.domain.calls import CallStatus
 from dialer.domain.signals import Answered, Ringing
 from dialer.ports import ChannelGone, CommandRefused, Fate, Gateway, GatewayUnavailable, Sighting
 from dialer.usecases.attempts import Attempts, Live, ended_now
@@ -55,6 +55,8 @@ class Recovery:
             ids = await self._outbox.redis.smembers(worker_key(shard, self._worker))
             for id_ in ids:
                 attempt_id = id_.decode() if isinstance(id_, bytes) else str(id_)
+                if attempt_id in self._attempts.live:
+                    continue
                 live = await self._attempts.load(attempt_id)
                 if live is None or live.held.call.status is CallStatus.ENDED:
                     continue
@@ -62,6 +64,13 @@ class Recovery:
                     self._attempts.hold(live)
         if self._attempts.live:
             log.info("attempts taken up", count=len(self._attempts.live))
+
+    async def resume(self) -> None:
+        """Go on after Redis has been rebuilt: what this worker knew may be newer, or gone."""
+        for live in (*self._attempts.live.values(), *self._attempts.guests.values()):
+            await self._attempts.refresh(live)
+        await self.take_up()
+        await self.reconcile()
 
     async def reconcile(self) -> None:
         """Look every open call up; called whenever the gateway's events have been interrupted."""
@@ -72,6 +81,8 @@ class Recovery:
 
     async def recover(self, live: Live) -> None:
         """Find out what became of one attempt and go on from there."""
+        if live.is_originating:
+            return  # who asks for its call will find out
         attempt_id = live.held.call.attempt_id
         try:
             sighting = await self._gateway.lookup(attempt_id)
@@ -93,7 +104,7 @@ class Recovery:
                 self._attempts.hear(
                     ended_now(attempt_id, cause, was_answered=sighting.was_answered)
                 )
-            case Fate.NEVER_SEEN if is_undialed(live.held.call):
+            case Fate.NEVER_SEEN if live.held.call.is_undialed:
                 await self._dialing.originate(live)
             case Fate.NEVER_SEEN | Fate.UNKNOWN:
                 await self._give_up(live)
@@ -138,11 +149,6 @@ class Recovery:
                 await self.recover(live)
         except (GatewayUnavailable, ChannelGone, CommandRefused, Transient):
             log.info("overdue call looked up later", attempt_id=attempt_id)
-
-
-def is_undialed(call: Call) -> bool:
-    """Whether a call that the gateway has never seen may be dialed, and rings once for all."""
-    return call.status is CallStatus.DIALING and not call.is_doubtful
 
 
 async def settled_flow(attempts: Attempts, attempt_id: str, *, is_success: bool) -> None:

@@ -10,6 +10,7 @@ from contracts.flow import FlowStarted
 from flow_runner.domain.events import (
     DigitPressed,
     Event,
+    FindQueue,
     HungUp,
     PlaybackFinished,
     PromptMade,
@@ -18,7 +19,9 @@ from flow_runner.domain.events import (
     TimerFired,
 )
 from flow_runner.domain.pieces import (
+    HANG_UP,
     PROMPT_MARGIN_MS,
+    RESUME,
     Outcome,
     cancel_timers,
     end,
@@ -28,6 +31,7 @@ from flow_runner.domain.pieces import (
     joined,
     noted,
     of,
+    playback_of,
     playback_timer,
     told,
     wait,
@@ -44,10 +48,28 @@ def step(run: Run, event: Event) -> Outcome:
     match event:
         case HungUp():
             return _hung_up(run)
+        case TimerFired(timer=timer) if timer == HANG_UP:
+            return _hung_up(run)
         case Started() if run.executed_count == 0:
             return go_on(run, (Say(FlowStarted(**of(run))),))
+        case TimerFired(timer=timer) if timer == RESUME:
+            return _resumed(run)
         case _:
             return _while_waiting(run, event)
+
+
+def _resumed(run: Run) -> Outcome:
+    """Begin the action anew that a restored run was at; a talk with an agent just goes on."""
+    if run.executed_count == 0:
+        return step(run, Started())
+    match run.waiting:
+        case ForAgent(is_talking=True):
+            return run, ()
+        case ForAgent(queue_id=queue_id):
+            return wait(run, ForAgent(queue_id=queue_id)), (FindQueue(queue_id),)
+        case _:
+            hush = CallStopPlayback(attempt_id=run.attempt_id, playback_id=playback_of(run))
+            return go_on(run, () if run.is_flow_only else (Say(hush),))
 
 
 def _hung_up(run: Run) -> Outcome:

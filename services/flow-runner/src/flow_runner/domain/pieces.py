@@ -12,6 +12,8 @@ LONGEST_PLAYBACK_MS = 600_000
 PROMPT_MARGIN_MS = 10_000
 """How much longer than its duration a spoken prompt may take."""
 NORMAL_CLEARING = 16
+RESUME, HANG_UP = "resume", "hang_up"
+"""Timers of a run that was restored: it begins its action anew, or its party is gone."""
 
 Outcome = tuple[Run, tuple[Effect, ...]]
 

@@ -109,6 +109,11 @@ class Flows:
             if after is not None:
                 return after
 
+    async def forget(self) -> None:
+        """Read every run again when it is needed: Redis has been rebuilt."""
+        self._known.clear()
+        self._on_timer()
+
     async def stored(self, attempt_id: str) -> Run | None:
         """Return a run as it is stored."""
         self._known.pop(attempt_id, None)

@@ -1,0 +1,125 @@
+"""The queue as Kafka tells it: targets in their order, due when they are due, and who is listed."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from chassis.restoring import Command, record, version_of
+from contracts.envelope import Envelope
+from contracts.number import ListedNumber, NumberChanged
+from contracts.target import Target, TargetStatus
+from contracts.topics import NUMBER_EVENTS, TARGET_EVENTS
+
+from target_queue.keys import (
+    clock_key,
+    due_key,
+    listed_key,
+    number_key,
+    number_shard,
+    order_key,
+    outdial_shard,
+    target_key,
+)
+from target_queue.packing import microseconds, pack, unpack
+from target_queue.queue import MESSAGES_PER_COMMIT
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A target as its last message told it, in few bytes."""
+
+    target_id: str
+    outdial_id: str
+    sequence: int
+    created: int
+    due: int | None
+    is_listed: bool
+    body: bytes
+
+
+class TargetsFold:
+    """Restores the targets of all outdials."""
+
+    topics = (TARGET_EVENTS,)
+    types = frozenset(TARGET_EVENTS.types)
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+        self._ids: dict[str, str] = {}
+        self.progressing: set[str] = set()
+        """Ids of the targets that were being called."""
+
+    def take(self, envelope: Envelope[Any]) -> None:
+        """Take a target; an older one than the one that is kept changes nothing."""
+        target: Target = envelope.body.target
+        kept = self._kept.get(target.target_id)
+        if kept is None or kept.sequence < envelope.sequence:
+            self.put(target, envelope.sequence)
+
+    def put(self, target: Target, sequence: int) -> None:
+        """Keep a target as it is to be restored."""
+        is_called = target.status is TargetStatus.PROGRESSING and target.deleted_at is None
+        (self.progressing.add if is_called else self.progressing.discard)(target.target_id)
+        is_idle = target.status is TargetStatus.IDLE and target.deleted_at is None
+        created = microseconds(target.created_at)
+        self._kept[target.target_id] = _Kept(
+            target_id=target.target_id,
+            outdial_id=self._ids.setdefault(target.outdial_id, target.outdial_id),
+            sequence=sequence,
+            created=created,
+            due=(microseconds(target.due_at) if target.due_at else created) if is_idle else None,
+            is_listed=target.deleted_at is None,
+            body=pack(target),
+        )
+
+    def get(self, target_id: str) -> tuple[Target, int] | None:
+        """Return a target and its sequence."""
+        kept = self._kept.get(target_id)
+        return (unpack(target_id, kept.outdial_id, kept.body), kept.sequence) if kept else None
+
+    def commands(self) -> Iterator[Command]:
+        """Return the commands that restore the targets, each outdial in the order of creation."""
+        last: dict[str, int] = {}
+        for kept in sorted(self._kept.values(), key=attrgetter("created")):
+            shard = outdial_shard(kept.outdial_id)
+            version = version_of(kept.sequence, MESSAGES_PER_COMMIT)
+            yield record(target_key(shard, kept.target_id), version, kept.body)
+            if kept.is_listed and last.get(kept.outdial_id, 0) < kept.created:
+                place = f"{kept.created}-0"
+                yield ("XADD", order_key(shard, kept.outdial_id), place, "t", kept.target_id)
+                last[kept.outdial_id] = kept.created
+            if kept.due is not None:
+                yield ("ZADD", due_key(shard, kept.outdial_id), kept.due, kept.target_id)
+        for outdial_id, created in last.items():
+            key = clock_key(outdial_shard(outdial_id), outdial_id)
+            yield record(key, version_of(0, MESSAGES_PER_COMMIT), str(created).encode())
+
+
+class NumbersFold:
+    """Restores the do-not-call lists."""
+
+    topics = (NUMBER_EVENTS,)
+    types = frozenset(NUMBER_EVENTS.types)
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[int, ListedNumber]] = {}
+
+    def take(self, envelope: Envelope[NumberChanged]) -> None:
+        """Take what a number is on; what was told before that changes nothing."""
+        if envelope.sequence > self._kept.get(envelope.subject, (-1,))[0]:
+            self._kept[envelope.subject] = envelope.sequence, envelope.body.number
+
+    def commands(self) -> Iterator[Command]:
+        """Return the commands that restore the lists."""
+        for sequence, listed in self._kept.values():
+            key = number_key(listed.customer_id, listed.number, "lists")
+            body = json.dumps(list(listed.list_ids), separators=(",", ":")).encode()
+            yield record(key, version_of(sequence, MESSAGES_PER_COMMIT), body)
+            yield from _indexed(listed)
+
+
+def _indexed(listed: ListedNumber) -> Iterable[Command]:
+    shard = number_shard(listed.customer_id, listed.number)
+    return (("ZADD", listed_key(shard, id_), 0, listed.number) for id_ in listed.list_ids)

@@ -1,0 +1,284 @@
+"""Redis from Kafka: read the log to its end, fold it by the services' own code, write what is.
+
+While it lasts no service does anything: the epoch is closed first, and the next one begins last.
+What a relay had read before may still reach Kafka for as long as its lease lasts, so the log is
+read to the end that it has after that.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from campaign_manager.usecases.restoring import CampaignCallsFold, DefinitionsFold
+from chassis import epoch as epochs
+from chassis.epoch import RECORD, Epoch, Lost, epoch_key
+from chassis.relay import LEASE_MS
+from chassis.restoring import Command, Fold
+from chassis.shards import every_shard
+from chassis.store import connect
+from contracts.base import Unrecognized
+from contracts.topics import CATALOGUE, Topic
+from dialer.usecases.restoring import DialerFold
+from flow_runner.usecases.restoring import FlowsFold
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from target_queue.restoring import NumbersFold
+
+from campaignctl.errors import CannotGoOn
+
+LOCK = "{epoch}:rebuild"
+LOCKED_MS = 30_000
+RELAYS_REST_S = LEASE_MS / 1000 + 0.5
+POLL_MS = 200
+LARGEST_POLL = 5_000
+FETCH_BYTES = 8 * 1024 * 1024
+WRITTEN_AT_ONCE = 1_000
+PIPELINES = 4
+
+
+@dataclass(slots=True)
+class Rebuilding:
+    """How far a rebuild has got.
+
+    Attributes:
+        step: What it does, in a word or two.
+        done: How many messages it has read, or commands it has written.
+        total: Of how many; 0 where that is not known.
+    """
+
+    step: str = "waiting"
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild has done.
+
+    Attributes:
+        messages: How many it has read.
+        unreadable: How many of these nobody could parse.
+        records: How many commands it has written.
+        took_s: Seconds, waiting for the relays included.
+    """
+
+    messages: int
+    unreadable: int
+    records: int
+    took_s: float
+
+
+class Log:
+    """The topics of the catalogue, read from their beginning, a part at a time."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+        self._partitions: list[TopicPartition] = []
+
+    async def open(self) -> None:
+        """Connect, and find the topics that there are."""
+        await self._consumer.start()
+        there = await self._consumer.topics()
+        self._partitions = [
+            TopicPartition(topic.name, number)
+            for topic in CATALOGUE
+            if topic.name in there
+            for number in range(topic.partitions)
+        ]
+        self._consumer.assign(self._partitions)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    async def is_empty(self) -> bool:
+        """Whether nothing was ever told."""
+        return not self._partitions or not any((await self._ends()).values())
+
+    async def unread(self) -> dict[TopicPartition, int]:
+        """Return the partitions that go on behind where we are, and up to where."""
+        places = {one: await self._consumer.position(one) for one in self._partitions}
+        return {one: end for one, end in (await self._ends()).items() if places[one] < end}
+
+    async def read(self, ends: dict[TopicPartition, int]) -> Iterable[Sequence[ConsumerRecord]]:
+        """Return some of what comes next, and drop the partitions whose end is reached."""
+        found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=LARGEST_POLL)
+        for partition in list(ends):
+            if await self._consumer.position(partition) >= ends[partition]:
+                del ends[partition]
+        batches: Iterable[Sequence[ConsumerRecord]] = found.values()
+        return batches
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
+        return ends
+
+
+class Folding:
+    """All folds together: each message is parsed once, and only if one of them needs it."""
+
+    def __init__(self) -> None:
+        self._folds: tuple[Fold, ...] = (
+            DefinitionsFold(),
+            NumbersFold(),
+            DialerFold(),
+            CampaignCallsFold(),
+            FlowsFold(),
+        )
+        self._wanted: dict[bytes, list[Fold]] = defaultdict(list)
+        for fold in self._folds:
+            for name in fold.types:
+                self._wanted[name.encode()].append(fold)
+        self._parse = {
+            topic.name: topic.adapter().validate_json for topic in topics_of(self._folds)
+        }
+        self.messages = 0
+        self.unreadable = 0
+
+    def take(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take what was read of a partition."""
+        self.messages += len(records)
+        for record in records:
+            folds = self._wanted.get(_type_of(record))
+            parse = self._parse.get(record.topic)
+            if not folds or parse is None or record.value is None:
+                continue
+            try:
+                envelope = parse(record.value)
+            except ValidationError:
+                self.unreadable += 1
+                continue
+            if not isinstance(envelope.body, Unrecognized):
+                for fold in folds:
+                    fold.take(envelope)
+
+    def commands(self) -> Iterator[Command]:
+        """Return the commands of all folds."""
+        for fold in self._folds:
+            yield from fold.commands()
+
+
+def topics_of(folds: Iterable[Fold]) -> set[Topic]:
+    """Return what some folds read."""
+    return {topic for fold in folds for topic in fold.topics}
+
+
+def _type_of(record: ConsumerRecord) -> bytes:
+    return next((value for name, value in record.headers if name == "ce_type"), b"")
+
+
+async def is_lost(bootstrap: str, redis_url: str) -> str:
+    """Return why Redis needs a rebuild; "" if it holds what was written, or nothing ever was."""
+    redis, log = connect(redis_url), Log(bootstrap)
+    try:
+        await epochs.adopt(redis, Epoch())
+    except Lost as lost:
+        await log.open()
+        try:
+            return "" if await log.is_empty() else str(lost)
+        finally:
+            await log.close()
+    finally:
+        await redis.aclose()
+    return ""
+
+
+async def rebuild(
+    bootstrap: str,
+    redis_url: str,
+    *,
+    relays_rest_s: float = RELAYS_REST_S,
+    told: Rebuilding | None = None,
+) -> Rebuilt:
+    """Make Redis hold what Kafka tells, and nothing else of ours.
+
+    Args:
+        bootstrap: Kafka's address.
+        redis_url: Redis's.
+        relays_rest_s: How long services that run now may still publish; 0 if none runs.
+        told: Kept up to date, for whoever watches.
+
+    Raises:
+        CannotGoOn: Another rebuild is under way.
+    """
+    began, told = time.monotonic(), told or Rebuilding()
+    redis, log, folding = connect(redis_url), Log(bootstrap), Folding()
+    if not await redis.set(LOCK, "1", nx=True, px=LOCKED_MS):
+        raise CannotGoOn(
+            "another rebuild is under way; if it has died, this works in half a minute"
+        )
+    locked = asyncio.create_task(_keep_locked(redis))
+    try:
+        await epochs.close(redis)
+        rest = asyncio.create_task(asyncio.sleep(relays_rest_s))
+        told.step = "clearing redis"
+        await _clear(redis)
+        await log.open()
+        await _read(log, folding, told)
+        await rest
+        await _read(log, folding, told)
+        records = await _write(redis, folding.commands(), told)
+        await epochs.begin(redis)
+    finally:
+        locked.cancel()
+        await log.close()
+        await redis.delete(LOCK)
+        await redis.aclose()
+    return Rebuilt(folding.messages, folding.unreadable, records, time.monotonic() - began)
+
+
+async def _keep_locked(redis: Redis) -> None:
+    while True:
+        await asyncio.sleep(LOCKED_MS / 3000)
+        await redis.pexpire(LOCK, LOCKED_MS)
+
+
+async def _clear(redis: Redis) -> None:
+    """Delete whatever is left of ours."""
+    kept = {key.encode() for key in (RECORD, LOCK, *map(epoch_key, every_shard()))}
+    found: list[bytes] = []
+    async for key in redis.scan_iter(match="{*", count=WRITTEN_AT_ONCE):
+        if key not in kept:
+            found.append(key)
+        if len(found) >= WRITTEN_AT_ONCE:
+            await _write_part(redis, [("UNLINK", one) for one in found])
+            found.clear()
+    await _write_part(redis, [("UNLINK", one) for one in found])
+
+
+async def _read(log: Log, folding: Folding, told: Rebuilding) -> None:
+    ends = await log.unread()
+    told.step, told.done, told.total = "reading kafka", 0, 0
+    for end in ends.values():
+        told.total += end
+    while ends:
+        for records in await log.read(ends):
+            folding.take(records)
+            told.done += len(records)
+
+
+async def _write(redis: Redis, commands: Iterator[Command], told: Rebuilding) -> int:
+    told.step, told.done, told.total = "writing redis", 0, 0
+    while part := list(islice(commands, WRITTEN_AT_ONCE)):
+        await _write_part(redis, part)
+        told.done += len(part)
+    return told.done
+
+
+async def _write_part(redis: Redis, commands: Sequence[tuple[Any, ...]]) -> None:
+    if not commands:
+        return
+    async with redis.pipeline(transaction=False) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        await pipeline.execute()
