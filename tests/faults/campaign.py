@@ -43,9 +43,9 @@ class Campaign:
         token = self._client.post("/auth/login", json=login).json()["token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
         name = f"faults {uuid.uuid4()}"
-        self.outdial = self._made("/outdials", {"name": name})
+        self.outdial = self.made("/outdials", {"name": name})
         self._prefix = f"+1{str(uuid.uuid4().int)[:5]}"
-        self._made(
+        self.made(
             f"/outdials/{self.outdial}/targets",
             [
                 {
@@ -59,8 +59,8 @@ class Campaign:
             ],
         )
         timing = {"dial_timeout": 10000, "try_interval": 1000, "max_try_count_0": 2}
-        outplan = self._made("/outplans", {"name": name, **timing})
-        self.id = self._made(
+        outplan = self.made("/outplans", {"name": name, **timing})
+        self.id = self.made(
             "/campaigns",
             {
                 "name": name,
@@ -76,8 +76,7 @@ class Campaign:
         self._first = len(stack.journal_lines())
 
     def start(self) -> None:
-        answer = self._client.put(f"/v1.0/campaigns/{self.id}/status", json={"status": "run"})
-        assert answer.is_success, answer.text
+        self.change(f"/campaigns/{self.id}/status", {"status": "run"})
 
     def rings(self) -> list[dict[str, Any]]:
         """The originations that the network has seen of this campaign."""
@@ -125,7 +124,8 @@ class Campaign:
     def close(self) -> None:
         self._client.close()
 
-    def _made(self, path: str, body: Any) -> str:
+    def made(self, path: str, body: Any) -> str:
+        """Have the API make something, and return its id."""
         answer = self._client.post(f"/v1.0{path}", json=body)
         assert answer.status_code == 200, answer.text[:500]
         made = answer.json()
@@ -136,6 +136,16 @@ class Campaign:
             return str(self._client.get(f"/v1.0/campaigns/{self.id}").json().get("status", "away"))
         except httpx.TransportError:
             return "away"
+
+    def change(self, path: str, body: Any) -> None:
+        """Have the API change something."""
+        answer = self._client.put(f"/v1.0{path}", json=body)
+        assert answer.status_code == 200, answer.text[:500]
+
+    def delete(self, path: str) -> None:
+        """Have the API delete something."""
+        answer = self._client.delete(f"/v1.0{path}")
+        assert answer.status_code == 200, answer.text[:500]
 
     def every(self, path: str) -> list[Any]:
         """Return all rows of a list, page by page."""

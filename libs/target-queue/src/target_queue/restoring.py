@@ -86,10 +86,10 @@ class TargetsFold:
             shard = outdial_shard(kept.outdial_id)
             version = version_of(kept.sequence, MESSAGES_PER_COMMIT)
             yield record(target_key(shard, kept.target_id), version, kept.body)
-            if kept.is_listed and last.get(kept.outdial_id, 0) < kept.created:
+            if kept.is_listed:
                 place = f"{kept.created}-0"
                 yield ("XADD", order_key(shard, kept.outdial_id), place, "t", kept.target_id)
-                last[kept.outdial_id] = kept.created
+            last[kept.outdial_id] = kept.created
             if kept.due is not None:
                 yield ("ZADD", due_key(shard, kept.outdial_id), kept.due, kept.target_id)
         for outdial_id, created in last.items():

@@ -55,13 +55,13 @@ class DefinitionsFold:
             version = version_of(sequence, MESSAGES_PER_COMMIT)
             id_ = id_of(item)
             yield record(key_of(kind, id_), version, item.model_dump_json().encode())
+            if isinstance(item, AccessKey):
+                yield record(token_key(item.token_hash), FIRST, id_.encode())
             if item.deleted_at is not None:
                 continue
             yield ("ZADD", index_key(item.customer_id, kind), micros(item.created_at), id_)
             if isinstance(item, Agent):
                 yield record(login_key(item.username), FIRST, id_.encode())
-            elif isinstance(item, AccessKey):
-                yield record(token_key(item.token_hash), FIRST, id_.encode())
             elif isinstance(item, Campaign):
                 for key in _named(item):
                     users[key].append(id_)
