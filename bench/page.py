@@ -5,7 +5,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 TITLE = "# Results"
-ORDER = ("engine", "target queue", "queues")
+ORDER = ("engine", "target queue", "rebuild", "queues")
 
 
 def with_section(page: str, name: str, text: str) -> str:

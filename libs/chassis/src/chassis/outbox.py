@@ -268,6 +268,9 @@ class Outbox:
             Forgotten: Redis was rebuilt meanwhile, with or without them.
         """
         await self._heard(position)
+        self._check_epoch(position)
+
+    def _check_epoch(self, position: Position) -> None:
         if position.epoch != self.epoch.name:
             raise Forgotten("redis was rebuilt before it was known whether kafka has the message")
 
@@ -280,6 +283,7 @@ class Outbox:
         waited = 0.0
         while not future.done():
             done, _ = await asyncio.wait((future,), timeout=RECHECK_S)
+            self._check_epoch(position)
             if not done:
                 waited += RECHECK_S
                 await self._recheck(position.shard)

@@ -1,22 +1,36 @@
 """`campaignctl rebuild`: Redis from Kafka."""
 
 import asyncio
+import time
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from aiokafka.errors import KafkaError
+from chassis.errors import TRANSIENT
+from redis.exceptions import RedisError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from campaignctl import options
+from campaignctl.errors import CannotGoOn
+from campaignctl.infrastructure.probes import without_secrets
 from campaignctl.rebuilding import Rebuilding, Rebuilt, is_lost
 from campaignctl.rebuilding import rebuild as rebuild_redis
 from campaignctl.screen import a_console, print_json
 
+AWAY: tuple[type[BaseException], ...] = (*TRANSIENT, KafkaError, RedisError)
 SHOWN_EVERY_S = 0.2
+LOOKED_EVERY_S = 2.0
 
 Force = Annotated[
     bool, typer.Option("--force", help="Also when Redis holds all that was written to it.")
+]
+
+
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Stay, and rebuild whenever Redis has lost something.")
 ]
 
 
@@ -25,6 +39,7 @@ def rebuild(
     kafka_bootstrap: options.KafkaBootstrap,
     redis_url: options.RedisUrl,
     force: Force = False,
+    watch: Watch = False,
     json_: options.Json = False,
 ) -> None:
     """Make an empty, restarted or replaced Redis hold again what Kafka tells.
@@ -38,13 +53,36 @@ def rebuild(
         campaignctl rebuild --kafka-bootstrap kafka:9092 --redis-url redis://redis:6379/0
     """
     asyncio.run(_rebuild(kafka_bootstrap, redis_url, is_forced=force, is_json=json_))
+    while watch:
+        time.sleep(LOOKED_EVERY_S)
+        try:
+            asyncio.run(_rebuild(kafka_bootstrap, redis_url, is_json=json_, is_quiet=True))
+        except CannotGoOn as trouble:
+            a_console(to_stderr=True).print(f"[yellow]{escape(str(trouble))}[/]")
 
 
-async def _rebuild(bootstrap: str, redis_url: str, *, is_forced: bool, is_json: bool) -> None:
-    why = await is_lost(bootstrap, redis_url)
-    if not why and not is_forced:
-        _say(a_console(), None, is_json=is_json)
-        return
+async def _rebuild(
+    bootstrap: str,
+    redis_url: str,
+    *,
+    is_json: bool,
+    is_forced: bool = False,
+    is_quiet: bool = False,
+) -> None:
+    try:
+        if is_forced or await is_lost(bootstrap, redis_url):
+            _say(a_console(), await _shown(bootstrap, redis_url), is_json=is_json)
+        elif not is_quiet:
+            _say(a_console(), None, is_json=is_json)
+    except AWAY as trouble:
+        raise CannotGoOn(
+            f"Kafka at {bootstrap} or Redis at {without_secrets(redis_url)} is away: {trouble}. "
+            "Both must be there; what was begun can be begun again."
+        ) from trouble
+
+
+async def _shown(bootstrap: str, redis_url: str) -> Rebuilt:
+    """Rebuild, and show on a terminal how far it is."""
     told = Rebuilding()
     with Progress(
         SpinnerColumn(),
@@ -61,7 +99,7 @@ async def _rebuild(bootstrap: str, redis_url: str, *, is_forced: bool, is_json: 
                 bar, description=told.step, completed=told.done, total=told.total or None
             )
             await asyncio.wait((work,), timeout=SHOWN_EVERY_S)
-    _say(a_console(), await work, is_json=is_json)
+    return await work
 
 
 def _say(console: Console, rebuilt: Rebuilt | None, *, is_json: bool) -> None:

@@ -79,17 +79,23 @@ class Log:
     """The topics of the catalogue, read from their beginning, a part at a time."""
 
     def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer: AIOKafkaConsumer
+        self._partitions: list[TopicPartition] = []
+
+    async def __aenter__(self) -> "Log":
+        """Connect, and find the topics that there are."""
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        self._partitions: list[TopicPartition] = []
-
-    async def open(self) -> None:
-        """Connect, and find the topics that there are."""
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
         there = await self._consumer.topics()
         self._partitions = [
             TopicPartition(topic.name, number)
@@ -98,8 +104,9 @@ class Log:
             for number in range(topic.partitions)
         ]
         self._consumer.assign(self._partitions)
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Disconnect."""
         await self._consumer.stop()
 
@@ -181,15 +188,12 @@ def _type_of(record: ConsumerRecord) -> bytes:
 
 async def is_lost(bootstrap: str, redis_url: str) -> str:
     """Return why Redis needs a rebuild; "" if it holds what was written, or nothing ever was."""
-    redis, log = connect(redis_url), Log(bootstrap)
+    redis = connect(redis_url)
     try:
         await epochs.adopt(redis, Epoch())
     except Lost as lost:
-        await log.open()
-        try:
+        async with Log(bootstrap) as log:
             return "" if await log.is_empty() else str(lost)
-        finally:
-            await log.close()
     finally:
         await redis.aclose()
     return ""
@@ -214,27 +218,26 @@ async def rebuild(
         CannotGoOn: Another rebuild is under way.
     """
     began, told = time.monotonic(), told or Rebuilding()
-    redis, log, folding = connect(redis_url), Log(bootstrap), Folding()
+    redis, folding = connect(redis_url), Folding()
     if not await redis.set(LOCK, "1", nx=True, px=LOCKED_MS):
         raise CannotGoOn(
             "another rebuild is under way; if it has died, this works in half a minute"
         )
     locked = asyncio.create_task(_keep_locked(redis))
     try:
-        with _no_search_for_garbage():
+        async with Log(bootstrap) as log:
             await epochs.close(redis)
             rest = asyncio.create_task(asyncio.sleep(relays_rest_s))
             told.step = "clearing redis"
             await _clear(redis)
-            await log.open()
-            await _read(log, folding, told)
-            await rest
-            await _read(log, folding, told)
-            records = await _write(redis, folding.commands(), told)
+            with _no_search_for_garbage():
+                await _read(log, folding, told)
+                await rest
+                await _read(log, folding, told)
+                records = await _write(redis, folding.commands(), told)
             await epochs.begin(redis)
     finally:
         locked.cancel()
-        await log.close()
         await redis.delete(LOCK)
         await redis.aclose()
     return Rebuilt(folding.messages, folding.unreadable, records, time.monotonic() - began)

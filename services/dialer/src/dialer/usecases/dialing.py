@@ -186,7 +186,7 @@ class Dialing:
                     return
                 asked = await self._ask_gateway(live)
         except Forgotten:
-            return  # whatever is left of it is looked up after the rebuild
+            asked = Asked.UNANSWERED  # its intent is durable, or there is none: look it up
         finally:
             live.is_originating = False
         if asked is Asked.UNANSWERED:
