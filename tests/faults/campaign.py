@@ -1,20 +1,21 @@
 """One campaign through the API of a running engine, and the ledgers that must agree at its end."""
 
-import asyncio
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from campaignctl.client import Client
 from campaignctl.stack import Stack
-from contracts.call import CallDialing, CallSettled, Outcome
-from contracts.topics import CALL_EVENTS
+from campaignctl.verification import Ledgers, verify
+from campaignctl.verification.reading import (
+    ask_api,
+    read_call_records,
+    read_journal,
+    read_log,
+)
 
-UNRUNG = {Outcome.CANCELLED, Outcome.AMBIGUOUS, Outcome.FAILED}
-"""Outcomes that an attempt may have though it never rang."""
 ENDINGS = ("70101", "70000", "486", "70002")
 """Half of the numbers answer and stay a moment, the others end at once."""
 
@@ -95,26 +96,26 @@ class Campaign:
         return self._status() == "stop"
 
     def verify(self) -> None:
-        """Compare the network's journal, the log on Kafka, and the API."""
-        lines = self.rings()
-        twice = [id_ for id_, n in Counter(line["channel_id"] for line in lines).items() if n > 1]
-        assert not twice, "an attempt was originated twice"
-        targets = self.every(f"/outdials/{self.outdial}/targets")
-        assert Counter(target["status"] for target in targets) == {"done": self.targets}
+        """Hold every promise against the network's journal, the log on Kafka, and the API."""
         path = f"/campaigns/{self.id}/campaigncalls"
         until(lambda: {call["status"] for call in self.every(path)} == {"done"}, 30, "all calls")
-        shown = {call["id"] for call in self.every(path)}
-        begun, outcomes = asyncio.run(_logged(self.stack.kafka_bootstrap, self.id))
-        assert shown == begun, (
-            f"of {len(begun)} attempts of the log the API shows {len(shown & begun)}, "
-            f"and {len(shown - begun)} others"
+        with Client(self.stack.api_url) as client:
+            client.identify(self.stack.username, self.stack.password)
+            answers = ask_api(client, [self.id])
+        _, ended = read_call_records(self.stack.call_records)
+        verdicts = verify(
+            Ledgers(
+                log=read_log(self.stack.kafka_bootstrap),
+                originations=read_journal(self.stack.journal),
+                ended_at=ended,
+                answers=answers,
+                campaign_ids=(self.id,),
+            )
         )
-        assert outcomes.keys() == begun, "every attempt has an end"
-        rung = {line["channel_id"] for line in lines}
-        assert rung <= begun, "no ring without a durable intent"
-        unrung = Counter(outcomes[id_] for id_ in begun - rung)
-        assert unrung.keys() <= UNRUNG, "who has an outcome by the network was rung"
-        assert not {id_ for id_ in rung if outcomes[id_] is Outcome.CANCELLED}
+        assert not verdicts.violations, str(verdicts)
+        assert verdicts.figures["calls"] >= self.targets
+        done = {status for status, _ in answers[self.id].targets.values()}
+        assert (len(answers[self.id].targets), done) == (self.targets, {"done"})
 
     @property
     def headers(self) -> httpx.Headers:
@@ -158,31 +159,6 @@ class Campaign:
                 return rows
             rows += page["result"]
             token = page["next_page_token"]
-
-
-async def _logged(bootstrap: str, campaign: str) -> tuple[set[str], dict[str, Outcome]]:
-    """Return the attempts that the log begins, and the outcomes of those that it ends."""
-    begun: set[str] = set()
-    outcomes: dict[str, Outcome] = {}
-    messages = CALL_EVENTS.adapter()
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(CALL_EVENTS.name, n) for n in range(CALL_EVENTS.partitions)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                polled = await consumer.getmany(partition, timeout_ms=500)
-                for record in polled.get(partition, []):
-                    body = messages.validate_json(record.value).body
-                    if isinstance(body, CallDialing) and body.attempt.campaign_id == campaign:
-                        begun.add(body.attempt.attempt_id)
-                    elif isinstance(body, CallSettled) and body.campaign_id == campaign:
-                        outcomes[body.attempt_id] = body.outcome
-    finally:
-        await consumer.stop()
-    return begun, outcomes
 
 
 def until(condition: Callable[[], bool], within_s: float, what: str) -> None:

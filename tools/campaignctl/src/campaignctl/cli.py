@@ -1,4 +1,4 @@
-"""`campaignctl`: up, demo, watch, explain, rebuild."""
+"""`campaignctl`: up, demo, watch, explain, rebuild, verify."""
 
 import signal
 import sys
@@ -14,6 +14,7 @@ from campaignctl.rebuild import rebuild
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
 from campaignctl.up import up
+from campaignctl.verify import verify_
 from campaignctl.watch import watch
 
 EXPECTED = (CannotGoOn, ChildExited, ChildNotReady, InfrastructureUnavailable)
@@ -31,6 +32,7 @@ app.command()(demo)
 app.command()(watch)
 app.command()(explain)
 app.command()(rebuild)
+app.command("verify")(verify_)
 
 
 def main() -> None:

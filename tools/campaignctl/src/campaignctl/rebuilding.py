@@ -16,7 +16,7 @@ from importlib.resources import files
 from itertools import islice
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from campaign_manager.usecases.restoring import CampaignCallsFold, DefinitionsFold
 from chassis import epoch as epochs
 from chassis.epoch import RECORD, Epoch, Lost, epoch_key
@@ -25,7 +25,7 @@ from chassis.restoring import Command, Fold
 from chassis.shards import every_shard, tag_of
 from chassis.store import connect
 from contracts.base import Unrecognized
-from contracts.topics import CATALOGUE, Topic
+from contracts.topics import Topic
 from dialer.usecases.restoring import DialerFold
 from flow_runner.usecases.restoring import FlowsFold
 from pydantic import ValidationError
@@ -33,13 +33,11 @@ from redis.asyncio import Redis
 from target_queue.restoring import NumbersFold
 
 from campaignctl.errors import CannotGoOn
+from campaignctl.log import Log, type_of
 
 LOCK = "{epoch}:rebuild"
 LOCKED_MS = 30_000
 RELAYS_REST_S = LEASE_MS / 1000 + 0.5
-POLL_MS = 200
-LARGEST_POLL = 2_000
-FETCH_BYTES = 8 * 1024 * 1024
 WRITTEN_AT_ONCE = 3_000
 
 
@@ -75,64 +73,6 @@ class Rebuilt:
     took_s: float
 
 
-class Log:
-    """The topics of the catalogue, read from their beginning, a part at a time."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._consumer: AIOKafkaConsumer
-        self._partitions: list[TopicPartition] = []
-
-    async def __aenter__(self) -> "Log":
-        """Connect, and find the topics that there are."""
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-        )
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await self._consumer.stop()
-            raise
-        there = await self._consumer.topics()
-        self._partitions = [
-            TopicPartition(topic.name, number)
-            for topic in CATALOGUE
-            if topic.name in there
-            for number in range(topic.partitions)
-        ]
-        self._consumer.assign(self._partitions)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Disconnect."""
-        await self._consumer.stop()
-
-    async def is_empty(self) -> bool:
-        """Whether nothing was ever told."""
-        return not self._partitions or not any((await self._ends()).values())
-
-    async def unread(self) -> dict[TopicPartition, int]:
-        """Return the partitions that go on behind where we are, and up to where."""
-        places = {one: await self._consumer.position(one) for one in self._partitions}
-        return {one: end for one, end in (await self._ends()).items() if places[one] < end}
-
-    async def read(self, ends: dict[TopicPartition, int]) -> Iterable[Sequence[ConsumerRecord]]:
-        """Return some of what comes next, and drop the partitions whose end is reached."""
-        found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=LARGEST_POLL)
-        for partition in list(ends):
-            if await self._consumer.position(partition) >= ends[partition]:
-                del ends[partition]
-        batches: Iterable[Sequence[ConsumerRecord]] = found.values()
-        return batches
-
-    async def _ends(self) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
-        return ends
-
-
 class Folding:
     """All folds together: each message is parsed once, and only if one of them needs it."""
 
@@ -144,10 +84,10 @@ class Folding:
             CampaignCallsFold(),
             FlowsFold(),
         )
-        self._wanted: dict[bytes, list[Fold]] = defaultdict(list)
+        self._wanted: dict[str | None, list[Fold]] = defaultdict(list)
         for fold in self._folds:
             for name in fold.types:
-                self._wanted[name.encode()].append(fold)
+                self._wanted[name].append(fold)
         self._parse = {
             topic.name: topic.adapter().validate_json for topic in topics_of(self._folds)
         }
@@ -158,7 +98,7 @@ class Folding:
         """Take what was read of a partition."""
         self.messages += len(records)
         for record in records:
-            folds = self._wanted.get(_type_of(record))
+            folds = self._wanted.get(type_of(record))
             parse = self._parse.get(record.topic)
             if not folds or parse is None or record.value is None:
                 continue
@@ -180,10 +120,6 @@ class Folding:
 def topics_of(folds: Iterable[Fold]) -> set[Topic]:
     """Return what some folds read."""
     return {topic for fold in folds for topic in fold.topics}
-
-
-def _type_of(record: ConsumerRecord) -> bytes:
-    return next((value for name, value in record.headers if name == "ce_type"), b"")
 
 
 async def is_lost(bootstrap: str, redis_url: str) -> str:

@@ -1,0 +1,131 @@
+"""Read the witnesses: the network's journal or call records, the log, the answers of the API."""
+
+import asyncio
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from contracts.topics import CATALOGUE
+
+from campaignctl.client import Client
+from campaignctl.errors import CannotGoOn
+from campaignctl.log import Log, LogRecord, of, write_line
+from campaignctl.verification.folding import TOPICS, LogFold
+from campaignctl.verification.ledgers import Log as Told
+from campaignctl.verification.ledgers import Origination, Shown
+
+UNIQUE_ID, DST, START, END = 0, 1, 2, 4
+SECOND = timedelta(seconds=1)
+SLOTS = range(5)
+Progress = Callable[[int, int], None]
+
+
+def read_journal(path: Path) -> list[Origination]:
+    """Return the originations of the simulated network's journal, in their order.
+
+    Raises:
+        CannotGoOn: It cannot be read, or is none.
+    """
+    found = []
+    for number, line in _lines(path):
+        try:
+            row = json.loads(line)
+            at = datetime.fromisoformat(row["at"])
+            found.append(Origination(row["channel_id"], row["number"], at, at))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CannotGoOn(f"{path}, line {number}: no line of a journal") from error
+    return sorted(found, key=lambda one: one.at)
+
+
+def read_call_records(path: Path) -> tuple[list[Origination], dict[str, datetime]]:
+    """Return the originations that a gateway's call records tell, and when each call had ended.
+
+    The instants are whole seconds: a call began within the second that its record names.
+
+    Raises:
+        CannotGoOn: They cannot be read, or are none.
+    """
+    begun, ended = [], {}
+    for number, line in _lines(path):
+        row = next(csv.reader([line]))
+        try:
+            start = datetime.fromisoformat(row[START]).replace(tzinfo=UTC)
+            end = datetime.fromisoformat(row[END]).replace(tzinfo=UTC)
+        except (ValueError, IndexError) as error:
+            raise CannotGoOn(f"{path}, line {number}: no call record") from error
+        begun.append(Origination(row[UNIQUE_ID], row[DST], start, start + SECOND))
+        ended[row[UNIQUE_ID]] = end
+    return sorted(begun, key=lambda one: one.at), ended
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the whole lines of a file that may still be written."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith("\n") and line.strip():
+                    yield number, line
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotGoOn(f"{path} cannot be read: {error}") from error
+
+
+def read_log(
+    bootstrap: str, *, export: IO[str] | None = None, on_progress: Progress = lambda _d, _t: None
+) -> Told:
+    """Return what a live Kafka tells up to now.
+
+    Args:
+        bootstrap: Its address.
+        export: Where every record is written too, one a line.
+        on_progress: Told how many of how many records have been read.
+    """
+    return asyncio.run(_read_log(bootstrap, export, on_progress))
+
+
+async def _read_log(bootstrap: str, export: IO[str] | None, on_progress: Progress) -> Told:
+    topics = CATALOGUE if export is not None else tuple(TOPICS.values())
+    fold, done = LogFold(), 0
+    async with Log(bootstrap, topics) as log:
+        ends = await log.unread()
+        total = sum(ends.values())
+        while ends:
+            for records in await log.read(ends):
+                for record in map(of, records):
+                    fold.take(record)
+                    if export is not None:
+                        write_line(export, record)
+                done += len(records)
+            on_progress(done, total)
+    return fold.log()
+
+
+def fold_lines(records: Iterable[LogRecord]) -> Told:
+    """Return what an exported log tells."""
+    fold = LogFold()
+    for record in records:
+        fold.take(record)
+    return fold.log()
+
+
+def ask_api(client: Client, campaign_ids: Sequence[str]) -> dict[str, Shown]:
+    """Return what the API shows of campaigns."""
+    return {id_: _shown(client, id_) for id_ in campaign_ids}
+
+
+def _shown(client: Client, campaign_id: str) -> Shown:
+    asked_at = datetime.now(UTC)
+    outdial_id = client.get(f"/campaigns/{campaign_id}")["outdial_id"]
+    calls = client.every(f"/campaigns/{campaign_id}/campaigncalls")
+    targets = client.every(f"/outdials/{outdial_id}/targets")
+    return Shown(
+        asked_at=asked_at,
+        calls={row["id"]: row["status"] for row in calls},
+        targets={row["id"]: (row["status"], _counts(row)) for row in targets},
+    )
+
+
+def _counts(row: Any) -> dict[int, int]:
+    return {slot: row[f"try_count_{slot}"] for slot in SLOTS if row[f"destination_{slot}"]}
