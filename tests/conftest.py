@@ -97,6 +97,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seed", type=int, default=None, help="what chance decides in fault tests; printed"
     )
+    parser.addoption("--seeds", type=int, default=1, help="fault tests: how many of them in turn")
+    parser.addoption("--targets", type=int, default=None, help="fault tests: targets of each")
+    parser.addoption("--minutes", type=float, default=0.5, help="fault tests: how long to kill")
 
 
 def pytest_configure(config: pytest.Config) -> None:

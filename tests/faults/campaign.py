@@ -11,11 +11,13 @@ from campaignctl.stack import Stack
 from campaignctl.verification import Ledgers, verify
 from campaignctl.verification.reading import (
     ask_api,
+    log_ends,
     read_call_records,
     read_journal,
     read_log,
 )
 
+ADDED_AT_ONCE = 5_000
 ENDINGS = ("70101", "70000", "486", "70002")
 """Half of the numbers answer and stay a moment, the others end at once."""
 
@@ -28,6 +30,8 @@ class Campaign:
         targets: How many.
         endings: Of their numbers, in turn: they choose what the simulated network does.
         per_second: Calls that may begin in a second.
+        concurrent: Calls that may be open at a time.
+        dial_timeout_ms: How long each may ring.
     """
 
     def __init__(
@@ -37,29 +41,31 @@ class Campaign:
         *,
         endings: tuple[str, ...] = ENDINGS,
         per_second: int = 20,
+        concurrent: int = 40,
+        dial_timeout_ms: int = 10_000,
     ) -> None:
         self.stack, self.targets = stack, targets
+        self._since = log_ends(stack.kafka_bootstrap)
+        self._first = stack.journal.stat().st_size if stack.journal.exists() else 0
         self._client = httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False)
         login = {"username": stack.username, "password": stack.password}
         token = self._client.post("/auth/login", json=login).json()["token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
         name = f"faults {uuid.uuid4()}"
         self.outdial = self.made("/outdials", {"name": name})
-        self._prefix = f"+1{str(uuid.uuid4().int)[:5]}"
-        self.made(
-            f"/outdials/{self.outdial}/targets",
-            [
-                {
-                    "name": f"t{number}",
-                    "destination_0": {
-                        "type": "tel",
-                        "target": f"{self._prefix}{number:04d}{endings[number % len(endings)]}",
-                    },
-                }
-                for number in range(targets)
-            ],
-        )
-        timing = {"dial_timeout": 10000, "try_interval": 1000, "max_try_count_0": 2}
+        self._prefix = f"+1{str(uuid.uuid4().int)[:4]}"
+        numbers = [
+            f"{self._prefix}{number:05d}{endings[number % len(endings)]}"
+            for number in range(targets)
+        ]
+        rows = [
+            {"name": f"t{place}", "destination_0": {"type": "tel", "target": number}}
+            for place, number in enumerate(numbers)
+        ]
+        for first in range(0, targets, ADDED_AT_ONCE):
+            part = rows[first : first + ADDED_AT_ONCE]
+            self.made(f"/outdials/{self.outdial}/targets", part)
+        timing = {"dial_timeout": dial_timeout_ms, "try_interval": 1000, "max_try_count_0": 2}
         outplan = self.made("/outplans", {"name": name, **timing})
         self.id = self.made(
             "/campaigns",
@@ -70,18 +76,17 @@ class Campaign:
                 "actions": [{"type": "talk", "option": {"text": "Hello.", "language": "en-US"}}],
                 "outplan_id": outplan,
                 "outdial_id": self.outdial,
-                "max_concurrent_calls": 40,
+                "max_concurrent_calls": concurrent,
                 "calls_per_second": per_second,
             },
         )
-        self._first = len(stack.journal_lines())
 
     def start(self) -> None:
         self.change(f"/campaigns/{self.id}/status", {"status": "run"})
 
     def rings(self) -> list[dict[str, Any]]:
         """The originations that the network has seen of this campaign."""
-        lines = self.stack.journal_lines()[self._first :]
+        lines = self.stack.journal_lines(self._first)
         return [line for line in lines if line["number"].startswith(self._prefix)]
 
     def await_rings(self, count: int, within_s: float = 60.0) -> None:
@@ -95,7 +100,7 @@ class Campaign:
         """Whether the campaign has stopped."""
         return self._status() == "stop"
 
-    def verify(self) -> None:
+    def verify(self) -> Ledgers:
         """Hold every promise against the network's journal, the log on Kafka, and the API."""
         path = f"/campaigns/{self.id}/campaigncalls"
         until(lambda: {call["status"] for call in self.every(path)} == {"done"}, 30, "all calls")
@@ -103,19 +108,19 @@ class Campaign:
             client.identify(self.stack.username, self.stack.password)
             answers = ask_api(client, [self.id])
         _, ended = read_call_records(self.stack.call_records)
-        verdicts = verify(
-            Ledgers(
-                log=read_log(self.stack.kafka_bootstrap),
-                originations=read_journal(self.stack.journal),
-                ended_at=ended,
-                answers=answers,
-                campaign_ids=(self.id,),
-            )
+        ledgers = Ledgers(
+            log=read_log(self.stack.kafka_bootstrap, since=self._since),
+            originations=read_journal(self.stack.journal),
+            ended_at=ended,
+            answers=answers,
+            campaign_ids=(self.id,),
         )
+        verdicts = verify(ledgers)
         assert not verdicts.violations, str(verdicts)
         assert verdicts.figures["calls"] >= self.targets
         done = {status for status, _ in answers[self.id].targets.values()}
         assert (len(answers[self.id].targets), done) == (self.targets, {"done"})
+        return ledgers
 
     @property
     def headers(self) -> httpx.Headers:

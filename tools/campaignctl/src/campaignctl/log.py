@@ -16,6 +16,9 @@ LARGEST_POLL = 2_000
 FETCH_BYTES = 8 * 1024 * 1024
 
 
+Places = dict[TopicPartition, int]
+
+
 class LogRecord(NamedTuple):
     """One record of the log.
 
@@ -34,11 +37,23 @@ class LogRecord(NamedTuple):
 
 
 class Log:
-    """Topics of a live Kafka, read from their beginning, a part at a time."""
+    """Topics of a live Kafka, a part at a time.
 
-    def __init__(self, bootstrap: str, topics: Sequence[Topic] = CATALOGUE) -> None:
+    Args:
+        bootstrap: Its address.
+        topics: Which.
+        since: Where to begin; a partition that is not named is read from its beginning.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Sequence[Topic] = CATALOGUE,
+        since: Places | None = None,
+    ) -> None:
         self._bootstrap = bootstrap
         self._topics = topics
+        self._since = since or {}
         self._consumer: AIOKafkaConsumer
         self._partitions: list[TopicPartition] = []
 
@@ -63,6 +78,9 @@ class Log:
             for number in range(topic.partitions)
         ]
         self._consumer.assign(self._partitions)
+        for partition in self._partitions:
+            if partition in self._since:
+                self._consumer.seek(partition, self._since[partition])
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,14 +89,14 @@ class Log:
 
     async def is_empty(self) -> bool:
         """Whether nothing was ever told."""
-        return not self._partitions or not any((await self._ends()).values())
+        return not self._partitions or not any((await self.ends()).values())
 
-    async def unread(self) -> dict[TopicPartition, int]:
+    async def unread(self) -> Places:
         """Return the partitions that go on behind where we are, and up to where."""
         places = {one: await self._consumer.position(one) for one in self._partitions}
-        return {one: end for one, end in (await self._ends()).items() if places[one] < end}
+        return {one: end for one, end in (await self.ends()).items() if places[one] < end}
 
-    async def read(self, ends: dict[TopicPartition, int]) -> Iterable[Sequence[ConsumerRecord]]:
+    async def read(self, ends: Places) -> Iterable[Sequence[ConsumerRecord]]:
         """Return some of what comes next, and drop the partitions whose end is reached."""
         found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=LARGEST_POLL)
         for partition in list(ends):
@@ -87,8 +105,9 @@ class Log:
         batches: Iterable[Sequence[ConsumerRecord]] = found.values()
         return batches
 
-    async def _ends(self) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
+    async def ends(self) -> Places:
+        """Return where each partition ends now."""
+        ends: Places = await self._consumer.end_offsets(self._partitions)
         return ends
 
 

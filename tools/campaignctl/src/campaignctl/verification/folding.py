@@ -3,6 +3,7 @@
 Order does not matter, nor do repetitions: what a subject and its sequence have told is told.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,9 +79,9 @@ class _Telling:
 class LogFold:
     """Takes the records of the topics, each partition in its order, and makes a `Log` of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: Mapping[tuple[str, int], int] | None = None) -> None:
         self._parse = {name: topic.adapter().validate_json for name, topic in TOPICS.items()}
-        self._next: dict[tuple[str, int], int] = {}
+        self._next: dict[tuple[str, int], int] = {**(since or {})}
         self._gaps: list[str] = []
         self._messages = 0
         self._attempts: dict[str, _Telling] = {}

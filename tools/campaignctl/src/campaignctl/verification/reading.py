@@ -12,7 +12,7 @@ from contracts.topics import CATALOGUE
 
 from campaignctl.client import Client
 from campaignctl.errors import CannotGoOn
-from campaignctl.log import Log, LogRecord, of, write_line
+from campaignctl.log import Log, LogRecord, Places, of, write_line
 from campaignctl.verification.folding import TOPICS, LogFold
 from campaignctl.verification.ledgers import Log as Told
 from campaignctl.verification.ledgers import Origination, Shown
@@ -73,22 +73,39 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_log(
-    bootstrap: str, *, export: IO[str] | None = None, on_progress: Progress = lambda _d, _t: None
+    bootstrap: str,
+    *,
+    since: Places | None = None,
+    export: IO[str] | None = None,
+    on_progress: Progress = lambda _done, _total: None,
 ) -> Told:
     """Return what a live Kafka tells up to now.
 
     Args:
         bootstrap: Its address.
+        since: Where to begin, by `log_ends`; what was before is not looked at.
         export: Where every record is written too, one a line.
         on_progress: Told how many of how many records have been read.
     """
-    return asyncio.run(_read_log(bootstrap, export, on_progress))
+    return asyncio.run(_read_log(bootstrap, since or {}, export, on_progress))
 
 
-async def _read_log(bootstrap: str, export: IO[str] | None, on_progress: Progress) -> Told:
+def log_ends(bootstrap: str) -> Places:
+    """Return where the log ends now."""
+
+    async def ask() -> Places:
+        async with Log(bootstrap, tuple(TOPICS.values())) as log:
+            return await log.ends()
+
+    return asyncio.run(ask())
+
+
+async def _read_log(
+    bootstrap: str, since: Places, export: IO[str] | None, on_progress: Progress
+) -> Told:
     topics = CATALOGUE if export is not None else tuple(TOPICS.values())
-    fold, done = LogFold(), 0
-    async with Log(bootstrap, topics) as log:
+    fold, done = LogFold({(one.topic, one.partition): at for one, at in since.items()}), 0
+    async with Log(bootstrap, topics, since) as log:
         ends = await log.unread()
         total = sum(ends.values())
         while ends:

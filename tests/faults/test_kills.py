@@ -1,0 +1,162 @@
+"""R1 and R2: dialers are killed, at every point of an attempt and again and again.
+
+The sizes are small unless asked for: `--seeds 20 --targets 10000` is R1 in full, and
+`--minutes 5 --targets 50000` is R2.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.verification import Ledgers
+from contracts.call import Outcome
+
+from tests.e2e.test_failpoints import POINTS
+from tests.faults.campaign import Campaign, until
+
+Make = Callable[..., Campaign]
+
+
+class Session(Protocol):
+    def announce(self, line: str) -> None: ...
+
+
+RECOVERED_WITHIN_S = 30.0
+ANSWERED_WITHIN = timedelta(seconds=1)
+"""How long after a ring the gateway's answer is surely there."""
+LATENCIES = ("70000", "70500", "71000", "72000", "73900")
+"""Answers after up to two seconds, on a network that lives twenty times as fast."""
+ENDINGS = tuple(LATENCIES[n % len(LATENCIES)] if n != 25 else "945" for n in range(50))
+"""One of fifty is silent: it never calls back."""
+CALM_SHARE = 0.70
+
+pytestmark = pytest.mark.timeout(7200)
+
+
+@pytest.fixture(scope="module")
+def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("failpoints") / "armed"
+
+
+@pytest.fixture(scope="module")
+def fleet(armed: Path, seed: int) -> Iterator[Stack]:
+    settings = {"DIALER_FAILPOINT_FILE": str(armed), "DIALER_LOG_LEVEL": "warning"}
+    options = StackOptions(speed=20, dialers=4, settings=settings, seed=seed)
+    with running_stack(options, announce=lambda _: None) as stack:
+        yield stack
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for, and where figures are told."""
+
+    seeds: range
+    targets: int | None
+    seconds: float
+    tell: Callable[[str], None]
+
+
+@pytest.fixture
+def asked(seed: int, pytestconfig: pytest.Config, stack: Session) -> Asked:
+    option = pytestconfig.option
+    seeds = range(seed, seed + option.seeds)
+    return Asked(seeds, option.targets, option.minutes * 60, stack.announce)
+
+
+def the_dead(fleet: Stack) -> list[str]:
+    return [name for name in fleet.programs if not fleet.children.is_running(name)]
+
+
+@pytest.fixture(autouse=True)
+def whole(fleet: Stack) -> Iterator[None]:
+    """Whoever was killed is there again for the next test."""
+    yield
+    for name in the_dead(fleet):
+        fleet.restart(name)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_dialer_may_die_at_any_point_of_any_attempt(
+    point: str, campaign: Make, fleet: Stack, armed: Path, asked: Asked
+) -> None:
+    targets = asked.targets or 400
+    for chosen in asked.seeds:
+        chance = random.Random(f"{point}-{chosen}")
+        one = campaign(fleet, targets, endings=("70000",) * 4 + ("486",), per_second=200)
+        one.start()
+        one.await_rings(1)
+        armed.write_text(f"{point} {1 + chance.randrange(max(1, targets // 8))}")
+        until(lambda: not armed.exists() and bool(the_dead(fleet)), 60, "the death of a dialer")
+        killed_at = datetime.now(UTC)
+        if chance.random() < 0.5:  # or the others take everything over
+            time.sleep(chance.uniform(0.0, 8.0))
+            for name in the_dead(fleet):
+                fleet.restart(name)
+        one.await_end(within_s=60 + targets / 50)
+        ledgers = one.verify()
+        recovered_s = recovery_s(ledgers, killed_at)
+        lost = ambiguous(ledgers, killed_at)
+        asked.tell(f"{point} --seed {chosen}: recovered in {recovered_s:.1f} s, {lost} ambiguous")
+        assert recovered_s <= RECOVERED_WITHIN_S
+        for name in the_dead(fleet):
+            fleet.restart(name)
+
+
+def recovery_s(ledgers: Ledgers, killed_at: datetime) -> float:
+    """Return after how many seconds all that had begun before the death was over."""
+    ends = [
+        story.settlements[0].at
+        for story in ledgers.log.stories.values()
+        if story.intended_at and story.intended_at < killed_at and story.settlements
+    ]
+    return max((end - killed_at).total_seconds() for end in ends)
+
+
+def ambiguous(ledgers: Ledgers, killed_at: datetime) -> int:
+    """Return how many attempts are ambiguous: none of whose ring the network had answered."""
+    count = 0
+    for story in ledgers.log.stories.values():
+        if story.outcome is Outcome.AMBIGUOUS:
+            rung_at = ledgers.rung_at.get(story.attempt_id)
+            assert rung_at is None or rung_at > killed_at - ANSWERED_WITHIN, story.attempt_id
+            count += 1
+    return count
+
+
+def test_dialers_that_die_every_three_seconds_dial_almost_as_much(
+    campaign: Make, fleet: Stack, asked: Asked
+) -> None:
+    chance, seconds = random.Random(asked.seeds[0]), asked.seconds
+    targets = asked.targets or 2000
+    how = {"endings": ENDINGS, "per_second": max(20, round(targets / seconds * 1.25))}
+    how |= {"concurrent": 400, "dial_timeout_ms": 3000}
+    paces = []
+    for is_calm in (True, False):
+        one = campaign(fleet, targets // 4 if is_calm else targets, **how)
+        one.start()
+        one.await_rings(1)
+        began, killed = time.monotonic(), 0
+        while not one.is_over():
+            time.sleep(3.0 if not is_calm else 0.5)
+            if not is_calm and time.monotonic() - began < seconds:
+                name = chance.choice([n for n in fleet.programs if n.startswith("dialer")])
+                fleet.kill(name)
+                fleet.children.restart(name)
+                killed += 1
+        paces.append(pace(one))
+        one.verify()
+        asked.tell(f"{killed} deaths: {paces[-1]:.1f} calls a second")
+    assert paces[1] >= CALM_SHARE * paces[0]
+
+
+def pace(campaign: Campaign) -> float:
+    """Return the first attempts per second of a campaign, without its slow end."""
+    at = sorted(datetime.fromisoformat(line["at"]) for line in campaign.rings())
+    most = at[: round(len(at) * 0.9)]
+    return len(most) / (most[-1] - most[0]).total_seconds()
