@@ -5,6 +5,7 @@ Tests share them, so each keeps to names of its own: `unique` makes them.
 
 import asyncio
 import random
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TypeVar
@@ -104,6 +105,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STACK] = Stack(config)
+    # Whoever runs in the background has ctrl-C ignored, and so would all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.seed is None:
         config.option.seed = random.randrange(1_000_000)
 

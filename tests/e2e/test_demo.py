@@ -70,12 +70,9 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    # As in a terminal: a child of whoever ignores ctrl-C, as in the background, does so too.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     terminal = Terminal(tmp_path)
     yield terminal
     terminal.close()
-    signal.signal(signal.SIGINT, before)
 
 
 def test_the_demo_dials_everybody_and_agrees_with_the_journal(tmp_path: Path) -> None:

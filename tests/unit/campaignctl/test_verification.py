@@ -252,7 +252,7 @@ def test_an_outcome_of_a_call_that_never_was_is_found() -> None:
 
 
 def test_a_ring_of_an_attempt_that_was_withdrawn_is_found() -> None:
-    withdrawn = a_story("ann", 1, 1, outcome=Outcome.CANCELLED)
+    withdrawn = a_story("ann", 1, 1, outcome=Outcome.CANCELLED, hung_up_at=None)
     assert "P5" in found(ledgers(withdrawn, *STORIES[1:]))
 
 

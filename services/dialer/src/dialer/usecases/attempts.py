@@ -54,6 +54,7 @@ class Live:
     overdue_at: float = 0.0
     last_command: int = -1
     is_originating: bool = False
+    look_again_at: float = 0.0
 
 
 class Listener(Protocol):

@@ -297,7 +297,7 @@ class Campaigns:
         )
         change = Change(
             shard=shard,
-            operation=fact.type,
+            operation=f"{fact.type} {fact.run_number}",
             writes=(Write(key, version, told),),
             messages=(OutMessage.of(DIALING_EVENTS, envelope),),
         )

@@ -91,6 +91,8 @@ class Fleet:
             live = await self._attempts.load(attempt_id)
             if live is None or live.held.call.status is CallStatus.ENDED:
                 return
+            if live.held.call.holder != silent:
+                return  # another was faster
             if not await self._take(live, silent):
                 return
         self._attempts.hold(live)

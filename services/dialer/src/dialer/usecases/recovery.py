@@ -29,6 +29,7 @@ FAILED_CAUSE = 38
 NO_ANSWER_CAUSE = 19
 RECHECK_S = 5.0
 WATCH_S = 0.5
+LIVE_LOOKED_AT_S = 30.0
 
 
 class Recovery:
@@ -84,10 +85,13 @@ class Recovery:
         if live.is_originating:
             return  # who asks for its call will find out
         attempt_id = live.held.call.attempt_id
+        live.look_again_at = asyncio.get_running_loop().time() + RECHECK_S
         try:
             sighting = await self._gateway.lookup(attempt_id)
-        except (GatewayUnavailable, CommandRefused):
-            return  # looked up again when the connection is back
+        except (GatewayUnavailable, CommandRefused) as trouble:
+            log.info("attempt not looked up yet", attempt_id=attempt_id, why=str(trouble))
+            return
+        live.look_again_at = 0.0
         log.info("attempt looked up", attempt_id=attempt_id, fate=sighting.fate.value)
         try:
             await self._go_on(live, sighting)
@@ -112,7 +116,9 @@ class Recovery:
     def _adopt(self, live: Live, sighting: Sighting) -> None:
         attempt_id, at = live.held.call.attempt_id, datetime.now(UTC)
         ring_s = live.held.attempt.ring_timeout_ms / 1000
-        live.overdue_at = asyncio.get_running_loop().time() + ring_s + RECHECK_S
+        now = asyncio.get_running_loop().time()
+        live.overdue_at = now + ring_s + RECHECK_S
+        live.look_again_at = now + LIVE_LOOKED_AT_S  # the gateway may not tell us of its end
         if sighting.state == "ringing":
             self._attempts.hear(Ringing(attempt_id, at))
         elif sighting.state == "up":
@@ -132,6 +138,9 @@ class Recovery:
         """Notice calls whose end was never told: hang them up and look them up."""
         while True:
             now = asyncio.get_running_loop().time()
+            held = self._attempts.live.values()
+            unsure = [self.recover(live) for live in held if 0 < live.look_again_at < now]
+            await asyncio.gather(*unsure)
             overdue = [live for live in self._attempts.live.values() if 0 < live.overdue_at < now]
             for live in overdue:
                 live.overdue_at = now + RECHECK_S

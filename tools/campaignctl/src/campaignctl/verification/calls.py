@@ -154,7 +154,7 @@ def journal_is_log(ledgers: Ledgers) -> Iterator[Finding]:
             yield _of("rang without an intent", ring)
         elif ring.origination.until < intended - CLOCKS:
             yield _of("rang before its intent was told", ring)
-        if ring.story.outcome is Outcome.CANCELLED:
+        if ring.story.is_withdrawn:
             yield _of("rang, and the log says that it was withdrawn", ring)
     asked = set(ledgers.asked)
     for story in ledgers.log.stories.values():

@@ -80,6 +80,11 @@ class Story:
         return self.settlements[0].outcome if self.settlements else None
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether it was taken back: cancelled, and no end of a call was ever told."""
+        return self.outcome is Outcome.CANCELLED and self.hung_up_at is None
+
+    @property
     def ended_at(self) -> datetime | None:
         """When it was over, by the gateway where it said so, else by the dialer."""
         return self.hung_up_at or (self.settlements[0].at if self.settlements else None)
@@ -300,7 +305,7 @@ class Ledgers:
         if story.outcome is Outcome.AMBIGUOUS:
             history = self.log.histories.get(story.campaign_id)
             return not (history and history.is_redialing)
-        return story.outcome is not Outcome.CANCELLED
+        return not story.is_withdrawn
 
     def end_of(self, story: Story) -> datetime | None:
         """Return when the call of an attempt ended; None: nobody knows."""
