@@ -63,6 +63,7 @@ for n = 1, #ARGV do
   for word in string.gmatch(ARGV[n], '%S+') do words[#words + 1] = word end
   words[2] = KEYS[1] .. words[2]
   local answer = redis.pcall(unpack(words))
+  if words[1] == 'SMEMBERS' and not answer.err then table.sort(answer) end
   said[n] = type(answer) == 'table' and answer.err and 'error' or answer
   if said[n] == false then said[n] = 'nil' end
 end
