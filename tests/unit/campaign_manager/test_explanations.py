@@ -45,6 +45,17 @@ def with_status(status: CampaignStatus) -> Campaign:
         (RUNNING, replace(DIALING, calls_allowed=0), Obstacle.WAITING_FOR_AGENTS),
         (RUNNING, replace(DIALING, calls_allowed=2), Obstacle.WAITING_FOR_AGENTS),
         (RUNNING, replace(DIALING, calls_allowed=3), Obstacle.NONE),
+        (RUNNING, replace(DIALING, paused_until=NOON), Obstacle.GATEWAY_PAUSE),
+        (
+            with_status(CampaignStatus.STOP),
+            replace(DIALING, paused_until=NOON),
+            Obstacle.NOT_STARTED,
+        ),
+        (
+            RUNNING,
+            replace(DIALING, callable_now=0, due_later=0, paused_until=NOON),
+            Obstacle.CALLS_UNDER_WAY,
+        ),
         (RUNNING, replace(DIALING, callable_now=0), Obstacle.RETRY_DUE_LATER),
         (RUNNING, replace(DIALING, callable_now=0, deferred=3), Obstacle.DEFERRED_BY_RULE),
         (RUNNING, replace(DIALING, callable_now=0, deferred=2), Obstacle.RETRY_DUE_LATER),

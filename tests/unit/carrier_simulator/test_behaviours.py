@@ -37,6 +37,7 @@ from hypothesis import strategies as st
         ("155500953", Behaviour(patience_s=2, busy_before=2)),
         ("155500960", Behaviour(talk_s=0)),
         ("155500961", Behaviour(patience_s=2)),
+        ("155500983", Behaviour(patience_s=2, pause_s=3)),
         ("155500974", Behaviour(digit="4", digit_at=Timing.AFTER_PLAYBACK)),
         ("155500180", Behaviour(final=None)),
         ("155500000", Behaviour(final=None, is_reached=False, rings=False)),

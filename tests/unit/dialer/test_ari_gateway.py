@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialer.adapters import ari_socket
+from dialer.adapters import ari, ari_socket
 from dialer.adapters.ari import AriGateway, endpoint_of
+from dialer.adapters.retry_after import UNTOLD
 from dialer.domain.signals import CallSignal
 from dialer.ports import (
     CommandRefused,
+    GatewayPaused,
     GatewayUnavailable,
     Origination,
     OriginationRefused,
@@ -23,7 +25,7 @@ from dialer.ports import (
 from websockets.asyncio.server import ServerConnection, serve
 
 Answers = dict[str, int | str]
-"""Request line to status; a word for silence, or to cut the line."""
+"""Request line to status, or status and Retry-After; a word for silence, or to cut the line."""
 
 ONE = Origination(
     channel_id="call",
@@ -59,7 +61,11 @@ async def answering(
             if answer == "cut":
                 socket.transport.abort()
             elif answer != "silence":
-                response = {"request_id": request["request_id"], "status_code": answer}
+                status, _, later = str(answer).partition(" ")
+                response = {"request_id": request["request_id"], "status_code": int(status)}
+                response["message_body"] = "{}"
+                if later:
+                    response["headers"] = [{"name": "Retry-After", "value": later}]
                 await socket.send(json.dumps({"type": "RESTResponse"} | response))
 
     async with serve(converse, "127.0.0.1", 0) as server:
@@ -122,12 +128,51 @@ async def test_a_conflict_whose_cause_is_not_heard_is_no_refusal() -> None:
             await far.gateway.originate(ONE)
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 404, 500])
 async def test_an_error_status_is_a_refusal(status: int) -> None:
     async with answering({"POST channels": status}) as far:
         with pytest.raises(OriginationRefused) as refusal:
             await far.gateway.originate(ONE)
         assert refusal.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"), [("429 7", 7), ("503 2", 2), (503, UNTOLD.total_seconds())]
+)
+async def test_a_gateway_that_has_too_much_to_do_is_left_alone(
+    answer: int | str, seconds: float
+) -> None:
+    async with answering({"POST channels": answer}) as far:
+        with pytest.raises(GatewayPaused) as asked:
+            await far.gateway.originate(ONE)
+        assert asked.value.pause.total_seconds() == seconds
+
+
+@pytest.mark.parametrize("status", [502, 504])
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        ((200, ""), OriginationUnknown),
+        ((404, '"call","1555","","","","1.0","0.0","BUSY","x"\n'), OriginationUnknown),
+        ((500, ""), OriginationUnknown),
+        ((404, ""), OriginationRefused),
+    ],
+)
+async def test_a_no_from_what_stands_before_the_gateway_is_looked_up(
+    status: int,
+    seen: tuple[int, str],
+    verdict: type[Exception],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ari, "SETTLED_AFTER_S", 0.0)
+    shown, record = seen
+    records = tmp_path / "calls.csv"
+    records.write_text(record)
+    answers: Answers = {"POST channels": status, "GET channels/call": shown}
+    async with answering(answers, records=records) as far:
+        with pytest.raises(verdict):
+            await far.gateway.originate(ONE)
 
 
 async def test_a_command_that_cannot_be_carried_out_is_refused() -> None:

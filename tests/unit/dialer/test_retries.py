@@ -72,6 +72,8 @@ def test_an_attempt_that_was_never_sent_does_not_count() -> None:
     back = take_back(begun, 0, NOON)
     assert back.destinations == target.destinations
     assert (back.status, back.due_at) == (TargetStatus.IDLE, NOON)
+    later = NOON + timedelta(seconds=2)
+    assert take_back(begun, 0, NOON, due_at=later).due_at == later
 
 
 @given(st.integers(0, 500), st.integers(0, 400), st.integers(0, 500), st.integers(0, 500))

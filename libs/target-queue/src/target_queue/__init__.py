@@ -4,6 +4,7 @@ from target_queue.gates import Gate
 from target_queue.listings import Listings
 from target_queue.numbers import Held, Numbers, Refusal, Why
 from target_queue.pace import Pace
+from target_queue.pauses import Pauses
 from target_queue.permits import Permit, Permits, Word
 from target_queue.queue import Claim, Claimed, TargetQueue, Verdict, sequence_of
 from target_queue.workers import Roll, Workers
@@ -16,6 +17,7 @@ __all__ = [
     "Listings",
     "Numbers",
     "Pace",
+    "Pauses",
     "Permit",
     "Permits",
     "Refusal",

@@ -11,6 +11,8 @@ from chassis.shards import shard_of
 
 NAMESPACE = "dialing"
 NUMBER_NAMESPACE = "number"
+PAUSE_CHANNEL = "{rate-gateway}:paused"
+"""Channel that says, in milliseconds, how long a pause begins now that the gateway asks for."""
 
 
 def outdial_shard(outdial_id: str) -> str:
@@ -62,6 +64,11 @@ def rate_key(shard: str, campaign_id: str) -> str:
 def shared_rate_key(scope: str) -> str:
     """Sorted set of the originations in the last second of what campaigns share; its own slot."""
     return f"{{rate-{scope}}}:rate"
+
+
+def pause_key() -> str:
+    """Mark of a pause that the gateway has asked for; it ends with it."""
+    return "{rate-gateway}:pause"
 
 
 def due_key(shard: str, outdial_id: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
 from fastapi import FastAPI
-from target_queue import Numbers, Pace, Permits, TargetQueue, Workers
+from target_queue import Numbers, Pace, Pauses, Permits, TargetQueue, Workers
 
 from dialer.adapters.ari import AriGateway
 from dialer.domain.roster import Roster
@@ -36,6 +36,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
     queue = TargetQueue(parts.outbox)
     roster = Roster()
     permits = Permits(parts.outbox)
+    pauses = Pauses(parts.outbox)
     attempts = Attempts(outbox=parts.outbox, queue=queue, worker=settings.worker)
     link = Link(parts.readiness)
     gateway = AriGateway(
@@ -52,6 +53,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
         outbox=parts.outbox,
         queue=queue,
         permits=permits,
+        pauses=pauses,
         attempts=attempts,
         gateway=gateway,
         holds=holds,
@@ -63,6 +65,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
         queue=queue,
         dialing=dialing,
         pace=Pace(parts.outbox),
+        pauses=pauses,
         roster=roster,
         is_connected=link.is_up,
     )
@@ -112,6 +115,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
         gateway.run,
         reconcile,
         wake,
+        pauses.follow,
         recovery.watch,
         campaigns.reap,
         fleet.beat,

@@ -16,6 +16,14 @@ class OriginationRefused(Exception):
         self.why = why
 
 
+class GatewayPaused(OriginationRefused):
+    """Nothing was dialed, and the gateway asks not to be asked for anything for a while."""
+
+    def __init__(self, status: int, why: str, pause: timedelta) -> None:
+        super().__init__(status, why)
+        self.pause = pause
+
+
 class OriginationUnknown(Exception):
     """It was asked for, and no answer was heard: it may or may not have been dialed."""
 
@@ -93,6 +101,7 @@ class Gateway(Protocol):
 
         Raises:
             OriginationRefused: Nothing was dialed.
+            GatewayPaused: The same; nothing is to be originated before the pause is over.
             OriginationUnknown: It may or may not have been dialed: look it up.
         """
 

@@ -22,6 +22,7 @@ WORDS = {
     "concurrent_calls": "wait for a free line",
     "waiting_for_agents": "wait for a free agent",
     "calls_per_second": "wait for the rate",
+    "gateway_pause": "wait until the gateway has had its pause",
     "not_started": "wait for the start",
     "stopping": "wait for the next start",
 }

@@ -47,6 +47,7 @@ class Behaviour:
         digit_at: When it does.
         delivery: How its events are delivered.
         busy_before: Attempts at this number that find it busy first.
+        pause_s: Real seconds for which the first request to call it is told to wait; 0: none.
     """
 
     final: int | None = ANSWER
@@ -60,6 +61,7 @@ class Behaviour:
     digit_at: Timing = Timing.AFTER_ANSWER
     delivery: Delivery = Delivery.PUNCTUAL
     busy_before: int = 0
+    pause_s: int = 0
 
 
 LISTENS = Behaviour(patience_s=2.0)
@@ -160,6 +162,12 @@ TABLE: tuple[Row, ...] = (
         r"97(\d)$",
         "answers, presses D 1 s after each playback",
         _pressing(Timing.AFTER_PLAYBACK),
+    ),
+    Row(
+        "98R",
+        r"98([1-9])$",
+        "the first request is refused: 503, Retry-After R real seconds; then like 961",
+        lambda match: replace(LISTENS, pause_s=int(match[1])),
     ),
     Row("180", r"180$", "rings for ever", lambda _: RINGS_ON),
     Row("000", r"000$", "never replies: 18/408 after 32 s", lambda _: SILENT),

@@ -17,16 +17,17 @@ from carrier_simulator.playbacks import Playback, Playlist
 from carrier_simulator.sounds import Sounds
 
 COUNTED_NUMBERS = 100_000
-"""How many numbers that are busy at first have their attempts counted."""
+"""How many numbers that are busy or refused at first have their attempts counted."""
 
 
 class Refused(Exception):
     """A request that ARI answers with an error status."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, retry_after_s: int = 0) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 class Bridge:
@@ -82,14 +83,16 @@ class Network:
         """Write the origination to the journal, then let it ring.
 
         Raises:
-            Refused: 409 for the id of a channel that lives; 500 if the journal cannot be written.
+            Refused: 409 for the id of a channel that lives; 500 if the journal cannot be written;
+                503 if it is to be asked again later, and it then rings.
         """
         if order.channel_id in self.channels:
             raise Refused(409, "Channel with given unique ID already exists")
+        behaviour = self._behaviour(order.number)
         self.originated_count += 1
         channel = Channel(
             order,
-            self._behaviour(order.number),
+            behaviour,
             serial=self.originated_count,
             applications=self.applications,
             speed=self._speed,
@@ -133,12 +136,14 @@ class Network:
 
     def _behaviour(self, number: str) -> Behaviour:
         behaviour = behaviour_of(number, seed=self._seed)
-        if not behaviour.busy_before:
+        if not (behaviour.busy_before or behaviour.pause_s):
             return behaviour
         attempts = self._attempts.pop(number, 0)
         self._attempts[number] = attempts + 1
         if len(self._attempts) > COUNTED_NUMBERS:
             self._attempts.popitem(last=False)
+        if attempts == 0 and behaviour.pause_s:
+            raise Refused(503, "Too many calls", retry_after_s=behaviour.pause_s)
         return BUSY if attempts < behaviour.busy_before else behaviour
 
     def _ended(self, channel: Channel, ending: Ending) -> None:

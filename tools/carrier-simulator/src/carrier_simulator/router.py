@@ -20,10 +20,11 @@ DEFAULT_RING_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status and, unless it is 204, a JSON text."""
+    """A status, a JSON text unless it is 204, and how long not to ask again."""
 
     status: int
     body: str = ""
+    retry_after_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,8 @@ class Router:
 
 def refusal(refused: Refused) -> Response:
     """Return the response that an error makes."""
-    return Response(refused.status, encode({"message": refused.message}))
+    message = encode({"message": refused.message})
+    return Response(refused.status, message, refused.retry_after_s)
 
 
 def _ok(body: object, status: int = 200) -> Response:

@@ -193,6 +193,8 @@ class Conversation:
             "reason_phrase": HTTPStatus(response.status).phrase,
             "uri": asked.get("uri", ""),
         }
+        if response.retry_after_s:
+            answer["headers"] = [{"name": "Retry-After", "value": str(response.retry_after_s)}]
         if response.body:
             answer["content_type"] = "application/json"
             answer["message_body"] = response.body
@@ -246,8 +248,9 @@ def _parsed(raw: bytes) -> Head:
 def _encoded(response: Response, *, is_last: bool = False) -> bytes:
     body = response.body.encode()
     ask = 'WWW-Authenticate: Basic realm="ARI"\r\n' if response.status == 401 else ""
+    later = f"Retry-After: {response.retry_after_s}\r\n" if response.retry_after_s else ""
     return (
         f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{ask}"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{ask}{later}"
         f"{'Connection: close' + chr(13) + chr(10) if is_last else ''}\r\n"
     ).encode() + body

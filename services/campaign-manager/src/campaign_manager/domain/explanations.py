@@ -17,6 +17,7 @@ class Obstacle(StrEnum):
     CONCURRENT_CALLS = "concurrent_calls"
     WAITING_FOR_AGENTS = "waiting_for_agents"
     CALLS_PER_SECOND = "calls_per_second"
+    GATEWAY_PAUSE = "gateway_pause"
     RETRY_DUE_LATER = "retry_due_later"
     DEFERRED_BY_RULE = "deferred_by_rule"
     CALLS_UNDER_WAY = "calls_under_way"
@@ -37,6 +38,7 @@ class Facts:
         open_attempts: Those that count against the limit of concurrent calls.
         rung_last_second: Originations in the last second.
         calls_allowed: By the agents who are free; None: the campaign has no queue.
+        paused_until: Until when the gateway has asked not to be asked for calls.
     """
 
     callable_now: int
@@ -48,6 +50,7 @@ class Facts:
     open_attempts: int
     rung_last_second: int
     calls_allowed: int | None
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,11 @@ def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
         ),
         (campaign.outdial_id is None, Obstacle.NO_OUTDIAL, "it has no outdial to dial"),
         (
+            not _is_over(facts) and facts.paused_until is not None,
+            Obstacle.GATEWAY_PAUSE,
+            f"the gateway has asked for a pause until {_shown(facts.paused_until)}",
+        ),
+        (
             is_empty and 0 < facts.due_later <= facts.deferred,
             Obstacle.DEFERRED_BY_RULE,
             _deferred(facts),
@@ -139,13 +147,21 @@ def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
     return Obstacle.NONE, "nothing is in the way: it dials"
 
 
+def _is_over(facts: Facts) -> bool:
+    return not (facts.callable_now or facts.due_later)
+
+
+def _shown(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else "later"
+
+
 def _later(facts: Facts) -> str:
-    at = facts.next_due_at.isoformat(timespec="seconds") if facts.next_due_at else "later"
+    at = _shown(facts.next_due_at)
     return f"its {facts.due_later} targets wait for their time; the first is due at {at}"
 
 
 def _deferred(facts: Facts) -> str:
-    at = facts.next_opening_at.isoformat(timespec="seconds") if facts.next_opening_at else "later"
+    at = _shown(facts.next_opening_at)
     return (
         f"a rule puts its {facts.deferred} targets off (hours, do-not-call or attempts per "
         f"number); the first may be called at {at}"

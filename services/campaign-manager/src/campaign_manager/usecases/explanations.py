@@ -7,6 +7,7 @@ from datetime import datetime
 from chassis.outbox import Outbox
 from contracts.campaign import Campaign
 from contracts.resources import Agent, AgentStatus
+from target_queue import Pauses
 from target_queue.counts import Counts, count
 
 from campaign_manager.domain.explanations import Explanation, Facts, explain
@@ -33,6 +34,7 @@ class Explanations:
         self, outbox: Outbox, definitions: Definitions, engaged: Mapping[str, frozenset[str]]
     ) -> None:
         self._outbox = outbox
+        self._pauses = Pauses(outbox)
         self._definitions = definitions
         self._engaged = engaged
 
@@ -56,6 +58,7 @@ class Explanations:
             open_attempts=counts.open_attempts,
             rung_last_second=counts.rung_last_second,
             calls_allowed=await self._calls_allowed(campaign),
+            paused_until=await self._pauses.until(),
         )
         return Explained(campaign, counts.at, facts, explain(campaign, facts))
 

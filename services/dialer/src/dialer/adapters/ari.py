@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ import structlog
 from dialer.adapters.ari_events import Interpreter
 from dialer.adapters.ari_socket import Answer, AriSocket, Unanswered
 from dialer.adapters.call_records import find_ended
+from dialer.adapters.retry_after import pause_of
 from dialer.domain.signals import CallSignal, ChannelEnded
 from dialer.ports import (
     ChannelGone,
     CommandRefused,
     Fate,
+    GatewayPaused,
     GatewayUnavailable,
     Origination,
     OriginationRefused,
@@ -42,6 +44,9 @@ RECORD_WITHIN_S = 0.1
 """How long after the end of a channel its call record may still be missing."""
 STATES = {"Ringing": "ringing", "Up": "up"}
 NOT_IN_STASIS = {409, 422}
+ASK_LATER = {429, 503}
+NO_ANSWER_OF_ITS_OWN = {502, 504}
+"""Of what stands before the gateway: what it was told, if anything, nobody knows."""
 
 
 class AriGateway:
@@ -132,6 +137,11 @@ class AriGateway:
             raise OriginationUnknown from error
         if answer.status == 409:
             answer = await self._resolve_conflict(origination.channel_id, answer)
+        if answer.status in ASK_LATER:
+            pause = pause_of(answer.retry_after, datetime.now(UTC))
+            raise GatewayPaused(answer.status, answer.why, pause)
+        if answer.status in NO_ANSWER_OF_ITS_OWN:
+            await self._resolve_silence(origination.channel_id)
         if answer.status >= 300:
             raise OriginationRefused(answer.status, answer.why)
 
@@ -219,6 +229,16 @@ class AriGateway:
         if found is not None and found.fate is Fate.ENDED:
             raise OriginationUnknown  # it lived, and ended between the two requests
         return conflict
+
+    async def _resolve_silence(self, channel_id: str) -> None:
+        """Return if a call positively was never placed: whoever said no had passed it on."""
+        await asyncio.sleep(SETTLED_AFTER_S)
+        try:
+            sighting = await self.lookup(channel_id)
+        except (GatewayUnavailable, CommandRefused) as error:
+            raise OriginationUnknown from error
+        if sighting.fate is not Fate.NEVER_SEEN:
+            raise OriginationUnknown
 
     # ---- requests and events
 

@@ -43,10 +43,11 @@ class Replaced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What ARI answers: an HTTP status and a JSON text, if any."""
+    """What ARI answers: an HTTP status, a JSON text, if any, and how long to leave it alone."""
 
     status: int
     text: str
+    retry_after: str = ""
 
     @property
     def why(self) -> str:
@@ -229,8 +230,8 @@ class AriSocket:
             case "RESTResponse":
                 answer = self._waiting.pop(message["request_id"], None)
                 if answer is not None and not answer.done():
-                    text = message.get("message_body") or ""
-                    answer.set_result(Answer(message["status_code"], text))
+                    text, pause = message.get("message_body") or "", _retry_after(message)
+                    answer.set_result(Answer(message["status_code"], text, pause))
             case "ApplicationReplaced":
                 raise Replaced
             case _:
@@ -245,3 +246,11 @@ class AriSocket:
         if self._is_open:
             self._is_open = False
             self._on_connection(False)
+
+
+def _retry_after(message: dict[str, Any]) -> str:
+    """Asterisk sends no headers over the socket; who does names them as ARI names queries."""
+    for header in message.get("headers") or ():
+        if isinstance(header, dict) and str(header.get("name")).lower() == "retry-after":
+            return str(header.get("value"))
+    return ""

@@ -45,14 +45,21 @@ def settle(target: Target, outplan: Outplan, *, is_success: bool, at: datetime) 
     )
 
 
-def take_back(target: Target, slot: int, at: datetime) -> Target:
-    """Return the target as if an attempt that never reached the network had not been begun."""
+def take_back(target: Target, slot: int, at: datetime, *, due_at: datetime | None = None) -> Target:
+    """Return the target as if an attempt that never reached the network had not been begun.
+
+    Args:
+        target: As the attempt has left it.
+        slot: Of the destination that was to be tried.
+        at: Now.
+        due_at: From when on it may be tried; None: at once.
+    """
     return target.model_copy(
         update={
             "status": TargetStatus.IDLE,
             "destinations": _count(target, slot, -1),
             "updated_at": at,
-            "due_at": at,
+            "due_at": due_at or at,
         }
     )
 

@@ -208,13 +208,26 @@ class Attempts:
         await self._end(live, after, was_dialed=True)
         live.held.call = ended
 
-    async def withdraw(self, live: Live, outcome: Outcome = Outcome.CANCELLED) -> None:
-        """End an attempt so that it does not count: it was never sent, or the campaign says so."""
+    async def withdraw(
+        self,
+        live: Live,
+        outcome: Outcome = Outcome.CANCELLED,
+        *,
+        again_at: datetime | None = None,
+    ) -> None:
+        """End an attempt so that it does not count: it was never sent, or the campaign says so.
+
+        Args:
+            live: Which.
+            outcome: CANCELLED: it was not dialed.
+            again_at: From when on its target is due again; None: at once.
+        """
         ended = live.held.call.model_copy(update={"status": CallStatus.ENDED})
         operation = uuid.uuid4().hex[:12]
 
         def after(held: Held, at: datetime) -> Change:
-            target = retries.take_back(held.target, held.attempt.destination.slot, at)
+            slot = held.attempt.destination.slot
+            target = retries.take_back(held.target, slot, at, due_at=again_at)
             return settlement(
                 held, ended, (), outcome=outcome, is_success=False, target=target, at=at,
                 operation=operation,

@@ -21,7 +21,7 @@ from contracts.campaign import Campaign, CampaignStatus, EndHandle
 from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import wrap
 from contracts.topics import DIALING_EVENTS
-from target_queue import Claim, Claimed, Pace, TargetQueue, Verdict, sequence_of
+from target_queue import Claim, Claimed, Pace, Pauses, TargetQueue, Verdict, sequence_of
 from target_queue.keys import outdial_shard, told_key
 
 from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
@@ -62,6 +62,7 @@ class Campaigns:
         queue: TargetQueue,
         dialing: Dialing,
         pace: Pace,
+        pauses: Pauses,
         roster: Roster,
         is_connected: Callable[[], bool],
     ) -> None:
@@ -69,6 +70,7 @@ class Campaigns:
         self._queue = queue
         self._dialing = dialing
         self._pace = pace
+        self._pauses = pauses
         self._roster = roster
         self._is_connected = is_connected
         self._running: dict[str, Running] = {}
@@ -156,6 +158,8 @@ class Campaigns:
         """Claim and begin what may be dialed now; return seconds until the next look."""
         running.wake.clear()
         campaign = running.campaign
+        if campaign.status is CampaignStatus.RUN and (left := self._pauses.left):
+            return left.total_seconds()
         count = await self._room(running)
         if count <= 0 and campaign.status is CampaignStatus.RUN:
             return LONGEST_PAUSE_S

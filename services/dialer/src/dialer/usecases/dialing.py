@@ -7,14 +7,14 @@ from enum import StrEnum
 from functools import partial
 
 import structlog
-from chassis.errors import Forgotten, persist
+from chassis.errors import TRANSIENT, Forgotten, persist
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, Position, StaleWrite
 from contracts.call import Attempt, Outcome
 from contracts.campaign import Campaign, CampaignKind
 from contracts.resources import Outplan
 from contracts.target import Destination
-from target_queue import Claim, Permit, Permits, TargetQueue, Word
+from target_queue import Claim, Pauses, Permit, Permits, TargetQueue, Word
 from target_queue.keys import new_attempt_id, outdial_shard
 
 from dialer.domain import retries
@@ -23,6 +23,7 @@ from dialer.domain.script import script_of
 from dialer.domain.windows import opening_of
 from dialer.ports import (
     Gateway,
+    GatewayPaused,
     GatewayUnavailable,
     Origination,
     OriginationRefused,
@@ -61,6 +62,7 @@ class Dialing:
         outbox: Outbox,
         queue: TargetQueue,
         permits: Permits,
+        pauses: Pauses,
         attempts: Attempts,
         gateway: Gateway,
         holds: Holds,
@@ -70,6 +72,7 @@ class Dialing:
         self._outbox = outbox
         self._queue = queue
         self._permits = permits
+        self._pauses = pauses
         self._attempts = attempts
         self._gateway = gateway
         self._holds = holds
@@ -258,6 +261,9 @@ class Dialing:
         if not await self._is_still_allowed(live, permit.at):
             await self._attempts.withdraw(live)
             return Asked.ANSWERED
+        if left := self._pauses.left:
+            await self._attempts.withdraw(live, again_at=_soon(permit) + left)
+            return Asked.ANSWERED
         ring_timeout = timedelta(milliseconds=attempt.ring_timeout_ms)
         live.overdue_at = asyncio.get_running_loop().time() + ring_timeout.total_seconds() + 5.0
         origination = Origination(
@@ -281,6 +287,9 @@ class Dialing:
                     attempt.attempt_id,
                     permit,
                 )
+        except GatewayPaused as asked:
+            await self._pause(asked)
+            await self._attempts.withdraw(live, again_at=_soon(permit) + asked.pause)
         except OriginationRefused as refusal:
             log.info("origination refused", attempt_id=attempt.attempt_id, why=refusal.why)
             await self._attempts.settle(live, live.held.call, (), Outcome.FAILED)
@@ -290,3 +299,16 @@ class Dialing:
             log.warning("origination not answered", attempt_id=attempt.attempt_id)
             return Asked.UNANSWERED
         return Asked.ANSWERED
+
+    async def _pause(self, asked: GatewayPaused) -> None:
+        """Leave the gateway alone for as long as it asks, all workers together."""
+        log.warning("gateway asks for a pause", why=str(asked), pause_s=asked.pause.total_seconds())
+        try:
+            await self._pauses.begin(asked.pause)
+        except TRANSIENT as trouble:  # the others are told by the gateway itself
+            log.warning("pause not told to the others", why=str(trouble))
+
+
+def _soon(permit: Permit) -> datetime:
+    """Return now by the store's time, or a moment later."""
+    return permit.at + timedelta(seconds=asyncio.get_running_loop().time() - permit.asked_at)
