@@ -56,7 +56,7 @@ def rebuild(stack: Stack, *options: str) -> dict[str, Any]:
 
 
 PASSING = re.compile(
-    r":(outbox|published|relay|alive|epoch|now|rate|dialing|call|rebuild|workers|deferred)$"
+    r":(outbox|published|relay|alive|epoch|now|rate|dialing|call|rebuild|workers|deferred|pause)$"
     r"|:(attempt|run):|^\{(flow)-\d\}:due$"
 )
 """Keys that say nothing that lasts: of relays, of the last second, of what is over."""

@@ -39,7 +39,8 @@ def test_nobody_is_called_outside_the_hours_and_all_once_they_are_changed(
         return api("GET", f"/campaigns/{campaign}/explain")
 
     api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
-    wait_until(lambda: explained()["obstacle"] == "deferred_by_rule")
+    wait_until(lambda: [row["count"] for row in explained()["waiting"]] == [len(mine)])
+    wait_until(lambda: explained()["obstacle"] == "calling_hours")
     (row,) = explained()["waiting"]
     assert row["count"] == len(mine)
     assert row["until"].split()[1].startswith(closed_now()[0]["from"])
@@ -76,7 +77,7 @@ def test_a_number_is_attempted_no_more_often_a_day_than_the_campaign_says(
     api("PUT", f"/outplans/{plan}", {"max_try_count_0": 3})
     api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
     wait_until(
-        lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "deferred_by_rule"
+        lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "attempts_per_day"
     )
     assert [line["number"] for line in engine.journal_lines()].count(number) == 1
     (target,) = api("GET", f"/outdials/{outdial}/targets")["result"]
@@ -92,9 +93,7 @@ def test_a_number_on_a_do_not_call_list_is_called_by_no_campaign(api: Api, engin
     api("POST", f"/donotcalls/{names}/numbers", {"numbers": [mine[0]]})
     _, campaign = api.campaign(mine)
     api("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
-    wait_until(
-        lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "deferred_by_rule"
-    )
+    wait_until(lambda: api("GET", f"/campaigns/{campaign}/explain")["obstacle"] == "do_not_call")
 
     def rung() -> set[str]:
         return {line["number"] for line in engine.journal_lines()} & set(mine)

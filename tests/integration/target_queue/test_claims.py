@@ -314,18 +314,3 @@ async def test_deleting_a_claimed_target_makes_the_claim_worthless(
     with pytest.raises(StaleWrite):
         await outbox.commit(an_intent(outdial, claim))
     assert await queue.release(outdial, [claim]) == 0
-
-
-async def test_a_claim_may_be_given_back_for_later(queue: TargetQueue, outdial: str) -> None:
-    campaign = await a_running_campaign(queue, outdial)
-    await add(queue, outdial, 2)
-    (claim,) = (await queue.claim(campaign, count=1, lease=LEASE)).claims
-    tomorrow = await queue.now() + timedelta(days=1)
-    assert await queue.defer(outdial, [(claim, tomorrow)]) == 1
-    (other,) = (await queue.claim(campaign, count=2, lease=LEASE)).claims
-    assert other.target.target_id != claim.target.target_id
-    await queue.defer(outdial, [(other, tomorrow - timedelta(hours=1))])
-    found = await queue.claim(campaign, count=2, lease=LEASE)
-    assert found.verdict is Verdict.LATER
-    assert found.pause is not None
-    assert timedelta(hours=22) < found.pause < timedelta(hours=24)

@@ -1,11 +1,12 @@
 """Why a campaign does not dial: the first obstacle that the dialer would meet."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from campaign_manager.domain.explanations import Facts, Held, Obstacle, explain
+from campaign_manager.domain.explanations import RULES, Facts, Held, Obstacle, explain
 from contracts.campaign import Campaign, CampaignLimits, CampaignStatus, EndHandle
+from target_queue import Rule
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 RUNNING = Campaign(
@@ -20,12 +21,17 @@ DIALING = Facts(
     callable_now=10,
     due_later=3,
     next_due_at=NOON,
-    deferred=0,
-    next_opening_at=None,
+    deferred=(),
     under_way=2,
     open_attempts=1,
     rung_last_second=1,
     calls_allowed=None,
+)
+
+
+PUT_OFF = (
+    Held(Obstacle.DO_NOT_CALL, 1, NOON + timedelta(hours=1)),
+    Held(Obstacle.CALLING_HOURS, 2, NOON + timedelta(hours=8)),
 )
 
 
@@ -57,8 +63,12 @@ def with_status(status: CampaignStatus) -> Campaign:
             Obstacle.CALLS_UNDER_WAY,
         ),
         (RUNNING, replace(DIALING, callable_now=0), Obstacle.RETRY_DUE_LATER),
-        (RUNNING, replace(DIALING, callable_now=0, deferred=3), Obstacle.DEFERRED_BY_RULE),
-        (RUNNING, replace(DIALING, callable_now=0, deferred=2), Obstacle.RETRY_DUE_LATER),
+        (RUNNING, replace(DIALING, callable_now=0, deferred=PUT_OFF), Obstacle.DO_NOT_CALL),
+        (
+            RUNNING,
+            replace(DIALING, callable_now=0, due_later=4, deferred=PUT_OFF),
+            Obstacle.RETRY_DUE_LATER,
+        ),
         (RUNNING, replace(DIALING, callable_now=0, due_later=0), Obstacle.CALLS_UNDER_WAY),
         (
             RUNNING,
@@ -78,6 +88,27 @@ def test_everyone_who_waits_is_counted_once_by_what_he_waits_for() -> None:
         Held(Obstacle.RETRY_DUE_LATER, 3, NOON),
         Held(Obstacle.CALLS_UNDER_WAY, 2),
     )
+
+
+def test_each_rule_that_puts_targets_off_has_its_row() -> None:
+    facts = replace(DIALING, due_later=5, deferred=PUT_OFF, under_way=0)
+    assert explain(RUNNING, facts).held == (
+        Held(Obstacle.NONE, 10),
+        Held(Obstacle.RETRY_DUE_LATER, 2, NOON),
+        *PUT_OFF,
+    )
+    first_is_put_off = replace(facts, next_due_at=PUT_OFF[0].until)
+    assert Held(Obstacle.RETRY_DUE_LATER, 2, None) in explain(RUNNING, first_is_put_off).held
+
+
+def test_the_sentence_names_all_rules_and_when_the_first_target_may_be_called() -> None:
+    why = explain(RUNNING, replace(DIALING, callable_now=0, deferred=PUT_OFF)).why
+    assert "do-not-call lists 1, calling hours 2" in why
+    assert "2026-01-15T13:00:00" in why
+
+
+def test_every_rule_of_the_queue_has_its_words() -> None:
+    assert {obstacle.value for obstacle in RULES} == {rule.value for rule in Rule}
 
 
 def test_a_campaign_that_continues_waits_for_new_targets() -> None:

@@ -1,5 +1,5 @@
 -- Claims callable targets for a campaign, as far as there is room, under a lease and a fence.
--- KEYS: 1 gate, 2 due, 3 claims, 4 live, 5 deferred (all of one shard).
+-- KEYS: 1 gate, 2 due, 3 claims, 4 live, 5 and on: deferred, one per rule (all of one shard).
 -- ARGV: 1 how many, 2 lease in microseconds, 3 prefix of the target records, 4 run number.
 -- The fence of a claim is the version of the target's record, which the claim raises by one.
 -- Answers: verdict, microseconds until asking again is worth it (0: unknown), gate version, now,
@@ -38,11 +38,11 @@ if #ids == 0 then
   return answer('later', tonumber(first[2]) - now, version, {})
 end
 
+for n = 5, #KEYS do redis.call('ZREM', KEYS[n], unpack(ids)) end
 local targets = {}
 local lease = string.format('%.0f', now + tonumber(ARGV[2]))
 for _, id in ipairs(ids) do
   redis.call('ZREM', KEYS[2], id)
-  redis.call('ZREM', KEYS[5], id)
   local record = redis.call('GET', ARGV[3] .. id)
   if record then
     local fence, what = string.match(record, '^(%d+)|[^|]*|(.*)$')

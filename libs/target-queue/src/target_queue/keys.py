@@ -9,6 +9,8 @@ import uuid
 
 from chassis.shards import shard_of
 
+from target_queue.rules import Rule
+
 NAMESPACE = "dialing"
 NUMBER_NAMESPACE = "number"
 PAUSE_CHANNEL = "{rate-gateway}:paused"
@@ -81,9 +83,14 @@ def claims_key(shard: str, outdial_id: str) -> str:
     return f"{{{shard}}}:outdial:{outdial_id}:claims"
 
 
-def deferred_key(shard: str, outdial_id: str) -> str:
+def deferred_key(shard: str, outdial_id: str, rule: Rule) -> str:
     """Sorted set of the targets put off by a rule, by when they may be called; due has them too."""
-    return f"{{{shard}}}:outdial:{outdial_id}:deferred"
+    return f"{{{shard}}}:outdial:{outdial_id}:{rule.value}:deferred"
+
+
+def deferred_keys(shard: str, outdial_id: str) -> tuple[str, ...]:
+    """Return the keys of the targets that are put off, rule by rule."""
+    return tuple(deferred_key(shard, outdial_id, rule) for rule in Rule)
 
 
 def order_key(shard: str, outdial_id: str) -> str:

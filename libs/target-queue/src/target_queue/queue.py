@@ -7,9 +7,7 @@ is decided under an older claim is refused by the version check of its commit. T
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from chassis.outbox import Change, Outbox, OutMessage, Record, StaleWrite, Write
@@ -18,12 +16,14 @@ from contracts.envelope import wrap
 from contracts.target import Target, TargetAdded, TargetDeleted
 from contracts.topics import TARGET_EVENTS
 
+from target_queue.claims import Claim, Claimed, Verdict
+from target_queue.deferrals import Deferrals
 from target_queue.gates import Gate, gate_of
 from target_queue.keys import (
     NAMESPACE,
     claims_key,
     clock_key,
-    deferred_key,
+    deferred_keys,
     due_key,
     gate_key,
     live_key,
@@ -33,63 +33,11 @@ from target_queue.keys import (
     wake_channel,
 )
 from target_queue.packing import instant, microseconds, pack, unpack
+from target_queue.rules import changed_rules
 
 SOURCE = "campaign-manager"
 LARGEST_ADD = 500
 MESSAGES_PER_COMMIT = 16
-
-
-class Verdict(StrEnum):
-    """Why a claim returned what it did."""
-
-    CLAIMED = "claimed"
-    CLOSED = "closed"
-    FULL = "full"
-    LATER = "later"
-    EMPTY = "empty"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A target that is ours until the lease ends, and the fence that proves it."""
-
-    target: Target
-    fence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The answer to a claim.
-
-    Attributes:
-        verdict: Why these, or why none.
-        pause: How long until asking again is worth it; None if only an event can change it.
-        gate_version: Version of the gate that allowed it: guard the commit with it.
-        now: The store's time.
-        live: Open attempts of the campaign.
-        waiting: Targets that wait, callable or not yet.
-        in_claim: Targets claimed and not yet dialed.
-        claims: The claimed targets.
-    """
-
-    verdict: Verdict
-    pause: timedelta | None
-    gate_version: int
-    now: datetime
-    live: int
-    waiting: int
-    in_claim: int
-    claims: tuple[Claim, ...]
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether nothing is callable, claimed, open or waiting for its interval."""
-        return self.verdict is Verdict.EMPTY and not (self.live or self.waiting or self.in_claim)
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether the gate is closed and nothing is claimed or open."""
-        return self.verdict is Verdict.CLOSED and not (self.live or self.in_claim)
 
 
 def sequence_of(version: int, index: int = 0) -> int:
@@ -105,7 +53,7 @@ class TargetQueue:
         self._redis = outbox.redis
         self._claim = outbox.script(__package__, "claim.lua")
         self._release = outbox.script(__package__, "release.lua")
-        self._recall = outbox.script(__package__, "recall.lua")
+        self._deferrals = Deferrals(outbox)
         self._adding: dict[str, asyncio.Lock] = {}
 
     async def now(self) -> datetime:
@@ -242,7 +190,7 @@ class TargetQueue:
                 also=(
                     ("ZREM", due_key(shard, outdial_id), target_id),
                     ("ZREM", claims_key(shard, outdial_id), target_id),
-                    ("ZREM", deferred_key(shard, outdial_id), target_id),
+                    *(("ZREM", key, target_id) for key in deferred_keys(shard, outdial_id)),
                     ("XDEL", order_key(shard, outdial_id), f"{microseconds(target.created_at)}-0"),
                 ),
                 messages=(OutMessage.of(TARGET_EVENTS, envelope),),
@@ -254,7 +202,10 @@ class TargetQueue:
             return target
 
     async def admit(self, campaign: Campaign, sequence: int) -> None:
-        """Open or close the campaign's gate as of a sequence of its events; never backwards."""
+        """Open or close the campaign's gate as of a sequence of its events; never backwards.
+
+        Whom a rule has put off that is another one now is callable afterwards, and judged again.
+        """
         if campaign.outdial_id is None:
             return
         shard = outdial_shard(campaign.outdial_id)
@@ -262,7 +213,8 @@ class TargetQueue:
         body = gate_of(campaign, sequence).model_dump_json().encode()
         while True:
             record = await self._outbox.read(key)
-            if record and Gate.model_validate_json(record.body).sequence >= sequence:
+            before = Gate.model_validate_json(record.body) if record else None
+            if before and before.sequence >= sequence:
                 return
             change = Change(
                 shard=shard,
@@ -274,6 +226,8 @@ class TargetQueue:
                 await self._outbox.commit(change)
             except StaleWrite:
                 continue
+            rules = changed_rules(before.campaign if before else None, campaign)
+            await self._deferrals.recall(campaign.outdial_id, rules)
             return
 
     # ---- what a dialer does
@@ -292,7 +246,7 @@ class TargetQueue:
             due_key(shard, outdial_id),
             claims_key(shard, outdial_id),
             live_key(shard, campaign.campaign_id),
-            deferred_key(shard, outdial_id),
+            *deferred_keys(shard, outdial_id),
         ]
         lease_micros = lease // timedelta(microseconds=1)
         args: list[str | int] = [count, lease_micros, target_key(shard, ""), campaign.run_number]
@@ -324,31 +278,11 @@ class TargetQueue:
 
     async def release(self, outdial_id: str, claims: Sequence[Claim] = ()) -> int:
         """Give claims back; without any, those whose lease has ended. Return how many."""
-        return await self._give_back(outdial_id, [(claim, 0) for claim in claims])
-
-    async def defer(self, outdial_id: str, claims: Sequence[tuple[Claim, datetime]]) -> int:
-        """Give claims back that may not be called before an instant. Return how many."""
-        return await self._give_back(
-            outdial_id, [(claim, microseconds(until)) for claim, until in claims]
-        )
-
-    async def recall(self, outdial_id: str) -> None:
-        """Make every deferred target callable now: a rule has changed, and each is judged again."""
         shard = outdial_shard(outdial_id)
-        keys = [due_key(shard, outdial_id), deferred_key(shard, outdial_id)]
-        while await self._recall(keys=keys, args=[LARGEST_ADD]) == LARGEST_ADD:
-            pass
-
-    async def _give_back(self, outdial_id: str, claims: Sequence[tuple[Claim, int]]) -> int:
-        shard = outdial_shard(outdial_id)
-        words: list[str | int] = [target_key(shard, "")]
-        for claim, due in claims:
-            words += (claim.target.target_id, claim.fence, due)
-        keys = [
-            due_key(shard, outdial_id),
-            claims_key(shard, outdial_id),
-            deferred_key(shard, outdial_id),
-        ]
+        words: list[str | int] = [target_key(shard, ""), 0]
+        for claim in claims:
+            words += (claim.target.target_id, claim.fence, 0)
+        keys = [due_key(shard, outdial_id), claims_key(shard, outdial_id)]
         return int(await self._release(keys=keys, args=words))
 
 

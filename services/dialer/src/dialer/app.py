@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
 from fastapi import FastAPI
-from target_queue import Numbers, Pace, Pauses, Permits, TargetQueue, Workers
+from target_queue import Deferrals, Numbers, Pace, Pauses, Permits, TargetQueue, Workers
 
 from dialer.adapters.ari import AriGateway
 from dialer.domain.roster import Roster
@@ -34,6 +34,7 @@ def build(settings: Settings) -> Service:
 
 def _wire(settings: Settings, parts: Parts) -> None:
     queue = TargetQueue(parts.outbox)
+    deferrals = Deferrals(parts.outbox)
     roster = Roster()
     permits = Permits(parts.outbox)
     pauses = Pauses(parts.outbox)
@@ -52,6 +53,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
     dialing = Dialing(
         outbox=parts.outbox,
         queue=queue,
+        deferrals=deferrals,
         permits=permits,
         pauses=pauses,
         attempts=attempts,
@@ -63,6 +65,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
     campaigns = Campaigns(
         outbox=parts.outbox,
         queue=queue,
+        deferrals=deferrals,
         dialing=dialing,
         pace=Pace(parts.outbox),
         pauses=pauses,

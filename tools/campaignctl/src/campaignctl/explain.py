@@ -17,7 +17,11 @@ NOT_HELD = "none"
 WORDS = {
     NOT_HELD: "callable now",
     "retry_due_later": "wait for their interval",
-    "deferred_by_rule": "are put off by a rule (hours, lists, limits)",
+    "calling_hours": "wait for their calling hours",
+    "do_not_call": "are on a do-not-call list",
+    "in_call": "wait for another call to their number",
+    "attempts_per_day": "have had their attempts of the day",
+    "attempts_per_week": "have had their attempts of the week",
     "calls_under_way": "are being called",
     "concurrent_calls": "wait for a free line",
     "waiting_for_agents": "wait for a free agent",

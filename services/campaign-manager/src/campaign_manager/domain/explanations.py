@@ -19,9 +19,33 @@ class Obstacle(StrEnum):
     CALLS_PER_SECOND = "calls_per_second"
     GATEWAY_PAUSE = "gateway_pause"
     RETRY_DUE_LATER = "retry_due_later"
-    DEFERRED_BY_RULE = "deferred_by_rule"
+    CALLING_HOURS = "calling_hours"
+    DO_NOT_CALL = "do_not_call"
+    IN_CALL = "in_call"
+    ATTEMPTS_PER_DAY = "attempts_per_day"
+    ATTEMPTS_PER_WEEK = "attempts_per_week"
     CALLS_UNDER_WAY = "calls_under_way"
     NOTHING_LEFT = "nothing_left"
+
+
+RULES = {
+    Obstacle.CALLING_HOURS: "calling hours",
+    Obstacle.DO_NOT_CALL: "do-not-call lists",
+    Obstacle.IN_CALL: "another call to the number",
+    Obstacle.ATTEMPTS_PER_DAY: "attempts per number and day",
+    Obstacle.ATTEMPTS_PER_WEEK: "attempts per number and week",
+    Obstacle.GATEWAY_PAUSE: "a pause of the gateway",
+}
+"""The rules that put targets off, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Some targets and what they wait for; `until`, where that can be told."""
+
+    obstacle: Obstacle
+    count: int
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +56,7 @@ class Facts:
         callable_now: Targets that wait for nothing but the campaign.
         due_later: Targets that wait for their interval, or that a rule has put off.
         next_due_at: When the first of those becomes callable.
-        deferred: Those whom a rule has put off: the hour, do-not-call, attempts per number.
-        next_opening_at: When the first of those may be called.
+        deferred: Those whom rules have put off, rule by rule; first those who are due first.
         under_way: Targets in a claim or in a call.
         open_attempts: Those that count against the limit of concurrent calls.
         rung_last_second: Originations in the last second.
@@ -44,22 +67,12 @@ class Facts:
     callable_now: int
     due_later: int
     next_due_at: datetime | None
-    deferred: int
-    next_opening_at: datetime | None
+    deferred: tuple[Held, ...]
     under_way: int
     open_attempts: int
     rung_last_second: int
     calls_allowed: int | None
     paused_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Some targets and what they wait for; `until`, where that can be told."""
-
-    obstacle: Obstacle
-    count: int
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +96,8 @@ def explain(campaign: Campaign, facts: Facts) -> Explanation:
     is_nobodys = obstacle in {Obstacle.CALLS_UNDER_WAY, Obstacle.NOTHING_LEFT}
     rows = (
         Held(Obstacle.NONE if is_nobodys else obstacle, facts.callable_now),
-        Held(Obstacle.RETRY_DUE_LATER, facts.due_later - facts.deferred, facts.next_due_at),
-        Held(Obstacle.DEFERRED_BY_RULE, facts.deferred, facts.next_opening_at),
+        Held(Obstacle.RETRY_DUE_LATER, facts.due_later - _put_off(facts), _next_retry_at(facts)),
+        *facts.deferred,
         Held(Obstacle.CALLS_UNDER_WAY, facts.under_way),
     )
     return Explanation(obstacle, why, tuple(row for row in rows if row.count))
@@ -113,8 +126,8 @@ def _first(campaign: Campaign, facts: Facts) -> tuple[Obstacle, str]:
             f"the gateway has asked for a pause until {_shown(facts.paused_until)}",
         ),
         (
-            is_empty and 0 < facts.due_later <= facts.deferred,
-            Obstacle.DEFERRED_BY_RULE,
+            is_empty and 0 < facts.due_later <= _put_off(facts),
+            facts.deferred[0].obstacle if facts.deferred else Obstacle.NONE,
             _deferred(facts),
         ),
         (is_empty and facts.due_later > 0, Obstacle.RETRY_DUE_LATER, _later(facts)),
@@ -160,12 +173,20 @@ def _later(facts: Facts) -> str:
     return f"its {facts.due_later} targets wait for their time; the first is due at {at}"
 
 
+def _put_off(facts: Facts) -> int:
+    return sum(held.count for held in facts.deferred)
+
+
+def _next_retry_at(facts: Facts) -> datetime | None:
+    """The first who is due may be one whom a rule has put off: then it is not known."""
+    is_put_off = any(held.until == facts.next_due_at for held in facts.deferred)
+    return None if is_put_off else facts.next_due_at
+
+
 def _deferred(facts: Facts) -> str:
-    at = _shown(facts.next_opening_at)
-    return (
-        f"a rule puts its {facts.deferred} targets off (hours, do-not-call or attempts per "
-        f"number); the first may be called at {at}"
-    )
+    rules = ", ".join(f"{RULES[held.obstacle]} {held.count}" for held in facts.deferred)
+    at = _shown(facts.deferred[0].until if facts.deferred else None)
+    return f"rules put all its targets off ({rules}); the first may be called at {at}"
 
 
 def _over(campaign: Campaign) -> str:

@@ -30,6 +30,7 @@ from campaign_manager.usecases.kinds import (
 )
 
 SOURCE = "campaign-manager"
+READ_AT_ONCE = 500
 LARGEST_MESSAGE = 900_000  # Kafka takes no message above a mebibyte, and one would block the rest
 
 Command = tuple[str | bytes | int | float, ...]
@@ -93,6 +94,15 @@ class Definitions:
             rows += [row for row in ties if row not in rows]
         records = await self._outbox.read_many([key_of(kind, row[0].decode()) for row in rows])
         return [kind.parse(record.body) for record in records if record]
+
+    async def every(self, kind: Kind[Item], customer_id: str) -> list[Item]:
+        """Return all definitions of a customer that are not deleted, newest first."""
+        items: list[Item] = []
+        before: datetime | None = None
+        while page := await self.page(kind, customer_id, before, READ_AT_ONCE):
+            items += page
+            before = page[-1].created_at
+        return items
 
     async def commit(
         self,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from chassis.outbox import Outbox
 from contracts.campaign import Campaign
@@ -10,11 +11,9 @@ from contracts.resources import Agent, AgentStatus
 from target_queue import Pauses
 from target_queue.counts import Counts, count
 
-from campaign_manager.domain.explanations import Explanation, Facts, explain
+from campaign_manager.domain.explanations import Explanation, Facts, Held, Obstacle, explain
 from campaign_manager.usecases.definitions import Definitions
 from campaign_manager.usecases.kinds import AGENT, CAMPAIGN, QUEUE, now
-
-AGENTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,17 @@ class Explanations:
             Missing: There is no such campaign.
         """
         campaign = (await self._definitions.get(CAMPAIGN, campaign_id, customer_id)).item
-        counts = Counts(now(), 0, 0, None, 0, None, 0, 0, 0)
+        counts = Counts(now(), 0, 0, None, (), 0, 0, 0)
         if campaign.outdial_id:
             counts = await count(self._outbox, campaign.outdial_id, campaign_id)
         facts = Facts(
             callable_now=counts.callable_now,
             due_later=counts.due_later,
             next_due_at=counts.next_due_at,
-            deferred=counts.deferred,
-            next_opening_at=counts.next_opening_at,
+            deferred=tuple(
+                Held(Obstacle(one.rule.value), one.count, one.next_opening_at)
+                for one in sorted(counts.deferred, key=attrgetter("next_opening_at"))
+            ),
             under_way=counts.in_claim + counts.open_attempts,
             open_attempts=counts.open_attempts,
             rung_last_second=counts.rung_last_second,
@@ -72,20 +73,10 @@ class Explanations:
         wanted = set(stored.item.tag_ids)
         free = [
             agent
-            for agent in await self._agents(campaign.customer_id)
+            for agent in await self._definitions.every(AGENT, campaign.customer_id)
             if self._is_free(agent) and (not wanted or wanted & set(agent.tag_ids))
         ]
         return len(free) * campaign.dial_ratio_percent // 100
-
-    async def _agents(self, customer_id: str) -> list[Agent]:
-        agents: list[Agent] = []
-        before: datetime | None = None
-        while True:
-            page = await self._definitions.page(AGENT, customer_id, before, AGENTS_AT_ONCE)
-            agents += page
-            if len(page) < AGENTS_AT_ONCE:
-                return agents
-            before = page[-1].created_at
 
     def _is_free(self, agent: Agent) -> bool:
         is_engaged = any(agent.id in engaged for engaged in self._engaged.values())

@@ -19,7 +19,7 @@ from chassis.outbox import Change, Outbox, StaleWrite
 from contracts.call import Attempt, CallFact, Outcome
 from contracts.campaign import Campaign
 from contracts.resources import Outplan
-from target_queue import TargetQueue
+from target_queue import Rule, TargetQueue
 from target_queue.keys import attempt_key
 
 from dialer.domain import retries
@@ -220,7 +220,7 @@ class Attempts:
         Args:
             live: Which.
             outcome: CANCELLED: it was not dialed.
-            again_at: From when on its target is due again; None: at once.
+            again_at: When the pause is over that the gateway asks for; None: due again at once.
         """
         ended = live.held.call.model_copy(update={"status": CallStatus.ENDED})
         operation = uuid.uuid4().hex[:12]
@@ -230,7 +230,7 @@ class Attempts:
             target = retries.take_back(held.target, slot, at, due_at=again_at)
             return settlement(
                 held, ended, (), outcome=outcome, is_success=False, target=target, at=at,
-                operation=operation,
+                operation=operation, put_off_by=Rule.GATEWAY_PAUSE if again_at else None,
             )  # fmt: skip
 
         await self._end(live, after, was_dialed=outcome is not Outcome.CANCELLED)

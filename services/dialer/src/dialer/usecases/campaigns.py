@@ -21,7 +21,18 @@ from contracts.campaign import Campaign, CampaignStatus, EndHandle
 from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import wrap
 from contracts.topics import DIALING_EVENTS
-from target_queue import Claim, Claimed, Pace, Pauses, TargetQueue, Verdict, sequence_of
+from target_queue import (
+    Claim,
+    Claimed,
+    Deferrals,
+    Pace,
+    Pauses,
+    Rule,
+    TargetQueue,
+    Verdict,
+    changed_rules,
+    sequence_of,
+)
 from target_queue.keys import outdial_shard, told_key
 
 from dialer.domain.pacing import LARGEST_CLAIM, calls_to_place
@@ -46,6 +57,7 @@ class Running:
     """One campaign this worker runs."""
 
     campaign: Campaign
+    sequence: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.Task[None] | None = None
     dialing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -60,6 +72,7 @@ class Campaigns:
         *,
         outbox: Outbox,
         queue: TargetQueue,
+        deferrals: Deferrals,
         dialing: Dialing,
         pace: Pace,
         pauses: Pauses,
@@ -68,6 +81,7 @@ class Campaigns:
     ) -> None:
         self._outbox = outbox
         self._queue = queue
+        self._deferrals = deferrals
         self._dialing = dialing
         self._pace = pace
         self._pauses = pauses
@@ -89,12 +103,12 @@ class Campaigns:
             return
         running = self._running.get(id_)
         if running is None:
-            running = self._running[id_] = Running(campaign)
+            running = self._running[id_] = Running(campaign, sequence)
             running.loop = asyncio.create_task(self._run(running))
             log.info("campaign taken", campaign_id=id_, status=campaign.status.value)
-        if rules_of(running.campaign) != rules_of(campaign):
-            await self._queue.recall(campaign.outdial_id)
-        running.campaign = campaign
+        rules = changed_rules(running.campaign, campaign)
+        running.campaign, running.sequence = campaign, sequence
+        await self._deferrals.recall(campaign.outdial_id, rules)
         running.wake.set()
 
     def _drop(self, campaign_id: str) -> None:
@@ -199,7 +213,7 @@ class Campaigns:
             dialing=dialing,
         )
 
-    async def _timely(self, campaign: Campaign, claimed: Claimed) -> Sequence[Claim]:
+    async def _timely(self, campaign: Campaign, sequence: int, claimed: Claimed) -> Sequence[Claim]:
         """Return the claims that may be called at this hour; put the others off until they may."""
         if campaign.calling_hours is None or campaign.outplan is None:
             return claimed.claims
@@ -212,7 +226,7 @@ class Campaigns:
             else:
                 timely.append(claim)
         if late:
-            await self._queue.defer(late[0][0].target.outdial_id, late)
+            await self._deferrals.put_off(campaign.campaign_id, sequence, Rule.CALLING_HOURS, late)
         return timely
 
     async def _paced(self, campaign: Campaign, claims: Sequence[Claim]) -> Sequence[Claim]:
@@ -232,14 +246,20 @@ class Campaigns:
         return [claim for claim in claims if claim.target.target_id in held]
 
     async def _begin(self, running: Running, claimed: Claimed) -> None:
-        campaign = running.campaign
-        timely = await self._timely(campaign, claimed)
+        campaign, sequence = running.campaign, running.sequence
+        timely = await self._timely(campaign, sequence, claimed)
         for claim in await self._paced(campaign, timely):
             task = asyncio.create_task(
                 self._dial(
                     campaign,
                     claim.target.target_id,
-                    self._dialing.dial(campaign, claim, claimed.gate_version, claimed.now),
+                    self._dialing.dial(
+                        campaign,
+                        claim,
+                        sequence=sequence,
+                        gate_version=claimed.gate_version,
+                        at=claimed.now,
+                    ),
                 )
             )
             running.dialing.add(task)
@@ -323,18 +343,6 @@ class Campaigns:
                     log.info("expired claims given back", outdial_id=outdial_id, count=given)
                     self.wake_outdial(outdial_id)
             await asyncio.sleep(REAP_S)
-
-
-def rules_of(campaign: Campaign) -> tuple[object, ...]:
-    """Return what puts targets off: if it changes, those who are put off are judged again."""
-    limits = campaign.limits
-    return (
-        campaign.outdial_id,
-        campaign.calling_hours,
-        campaign.calling_zone,
-        limits.attempts_per_number_day,
-        limits.attempts_per_number_week,
-    )
 
 
 def _dialed(running: Running, dialing: asyncio.Task[None]) -> None:

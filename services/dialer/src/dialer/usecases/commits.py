@@ -20,11 +20,12 @@ from contracts.envelope import wrap
 from contracts.flow import FlowStart
 from contracts.target import Target, TargetChanged
 from contracts.topics import CALL_EVENTS, FLOW_COMMANDS, TARGET_EVENTS, Topic
-from target_queue import sequence_of
+from target_queue import Rule, sequence_of
 from target_queue.keys import (
     attempt_key,
     attempt_shard,
     claims_key,
+    deferred_key,
     due_key,
     gate_key,
     live_key,
@@ -202,8 +203,12 @@ def settlement(
     target: Target,
     at: datetime,
     operation: str,
+    put_off_by: Rule | None = None,
 ) -> Change:
-    """Return the change that ends an attempt and says what becomes of its target."""
+    """Return the change that ends an attempt and says what becomes of its target.
+
+    If it is due later because a rule puts it off, and not for its interval, the rule is named.
+    """
     attempt = held.attempt
     shard = attempt_shard(attempt.attempt_id)
     settled = CallSettled(
@@ -225,6 +230,9 @@ def settlement(
     if target.due_at and not target.deleted_at:
         due = microseconds(target.due_at)
         also.append(("ZADD", due_key(shard, attempt.outdial_id), due, target.target_id))
+        if put_off_by:
+            off = deferred_key(shard, attempt.outdial_id, put_off_by)
+            also.append(("ZADD", off, due, target.target_id))
     return Change(
         shard=shard,
         operation=operation,

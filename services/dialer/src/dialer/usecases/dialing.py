@@ -14,7 +14,16 @@ from contracts.call import Attempt, Outcome
 from contracts.campaign import Campaign, CampaignKind
 from contracts.resources import Outplan
 from contracts.target import Destination
-from target_queue import Claim, Pauses, Permit, Permits, TargetQueue, Word
+from target_queue import (
+    Claim,
+    Deferrals,
+    Pauses,
+    Permit,
+    Permits,
+    Rule,
+    TargetQueue,
+    Word,
+)
 from target_queue.keys import new_attempt_id, outdial_shard
 
 from dialer.domain import retries
@@ -31,7 +40,7 @@ from dialer.ports import (
 )
 from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live
 from dialer.usecases.commits import Held, giving_up, intent
-from dialer.usecases.holds import Holds
+from dialer.usecases.holds import Holds, PutOff
 
 log = structlog.get_logger()
 
@@ -61,6 +70,7 @@ class Dialing:
         *,
         outbox: Outbox,
         queue: TargetQueue,
+        deferrals: Deferrals,
         permits: Permits,
         pauses: Pauses,
         attempts: Attempts,
@@ -71,6 +81,7 @@ class Dialing:
     ) -> None:
         self._outbox = outbox
         self._queue = queue
+        self._deferrals = deferrals
         self._permits = permits
         self._pauses = pauses
         self._attempts = attempts
@@ -84,8 +95,17 @@ class Dialing:
         """Say who finds out what became of an origination that was not answered."""
         self._recover = recover
 
-    async def dial(self, campaign: Campaign, claim: Claim, gate_version: int, at: datetime) -> bool:
+    async def dial(
+        self, campaign: Campaign, claim: Claim, *, sequence: int, gate_version: int, at: datetime
+    ) -> bool:
         """Turn a claim into an attempt: durable intent, then the phone may ring.
+
+        Args:
+            campaign: Whose rules it is judged by.
+            claim: Whom to call.
+            sequence: Of the campaign's last event that this worker has heard.
+            gate_version: Of the gate that allowed the claim.
+            at: Now, by the store's time.
 
         Returns:
             Whether an attempt was begun (it may have ended already).
@@ -103,12 +123,9 @@ class Dialing:
         held = Held(Call(attempt=attempt), 1, target, claim.fence + 1)
         live = Live(held, campaign)
         script = None
-        again_at = await self._holds.take(attempt, campaign) if not attempt.is_flow_only else None
-        if again_at is not None:
-            await persist(
-                lambda: self._queue.defer(claim.target.outdial_id, [(claim, again_at)]),
-                what="deferral",
-            )
+        put_off = await self._holds.take(attempt, campaign) if not attempt.is_flow_only else None
+        if put_off is not None:
+            await self._put_off(attempt, claim, sequence, put_off)
             return False
         if attempt.is_flow_only:  # its intent is its beginning: the permit comes first
             await self._ask(attempt, 0)
@@ -129,6 +146,22 @@ class Dialing:
             log.exception("origination failed", attempt_id=attempt.attempt_id)
             live.overdue_at = asyncio.get_running_loop().time() + LOOKED_UP_AFTER_S
         return True
+
+    async def _put_off(
+        self, attempt: Attempt, claim: Claim, sequence: int, put_off: PutOff
+    ) -> None:
+        """Give a claim back until its rule allows it."""
+        defer = partial(
+            self._deferrals.put_off,
+            attempt.campaign_id,
+            sequence,
+            put_off.rule,
+            [(claim, put_off.until)],
+        )
+        await persist(defer, what="deferral")
+        if put_off.rule is Rule.DO_NOT_CALL and not await self._holds.is_listed(attempt):
+            recall = partial(self._deferrals.recall, attempt.outdial_id, [put_off.rule])
+            await persist(recall, what="recall")  # taken off the list while we put it off
 
     def _attempt_of(
         self, campaign: Campaign, claim: Claim, destination: Destination, at: datetime

@@ -6,13 +6,14 @@ crash blocks a number for moments; what lasts longer is renewed by whoever answe
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from chassis.errors import TRANSIENT, persist
 from contracts.call import Attempt
 from contracts.campaign import Campaign
-from target_queue import Numbers, Refusal, Why
+from target_queue import Numbers, Refusal, Rule, Why
 
 log = structlog.get_logger()
 
@@ -27,6 +28,14 @@ AGAIN_AFTER = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A rule does not allow it yet; from when on it is worth trying again."""
+
+    rule: Rule
+    until: datetime
+
+
 class Holds:
     """The numbers that this worker's attempts hold."""
 
@@ -38,15 +47,23 @@ class Holds:
         self._renewed: frozenset[str] = frozenset()
         self._letting_go: set[asyncio.Task[None]] = set()
 
-    async def take(self, attempt: Attempt, campaign: Campaign) -> datetime | None:
-        """Hold the attempt's number; return None, or from when on to try again."""
+    async def take(self, attempt: Attempt, campaign: Campaign) -> PutOff | None:
+        """Hold the attempt's number; return None, or what says that it may not be called yet."""
         refusal = await persist(
             lambda: self._hold(attempt, campaign, FIRST_LEASE), what="hold of a number"
         )
         if refusal is None:
             return None
         log.info("number not called", attempt_id=attempt.attempt_id, why=refusal.why.value)
-        return refusal.until or refusal.at + AGAIN_AFTER[refusal.why]
+        until = refusal.until or refusal.at + AGAIN_AFTER[refusal.why]
+        return PutOff(Rule(refusal.why.value), until)
+
+    async def is_listed(self, attempt: Attempt) -> bool:
+        """Whether the attempt's number is on a do-not-call list."""
+        address = attempt.destination.address
+        return await persist(
+            lambda: self._numbers.is_listed(attempt.customer_id, address), what="do-not-call list"
+        )
 
     async def _hold(self, attempt: Attempt, campaign: Campaign, lease: timedelta) -> Refusal | None:
         said = await self._numbers.hold(
