@@ -1,9 +1,20 @@
-"""GET /campaigns/{id}/explain, as the dialer leaves the queue and as nobody has touched it."""
+"""GET /campaigns/{id}/explain and /targets/{id}/explain, as the dialer leaves the queue."""
 
+import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from target_queue.keys import due_key, outdial_shard
+from target_queue import Rule
+from target_queue.keys import (
+    attempt_key,
+    claims_key,
+    deferred_key,
+    due_key,
+    live_key,
+    new_attempt_id,
+    outdial_shard,
+)
 
 from tests.integration.campaign_manager.conftest import Client, Engine
 
@@ -43,3 +54,54 @@ async def test_a_stranger_is_told_nothing(api: Client) -> None:
 
 async def explained(api: Client, campaign: Any) -> Any:
     return await api.get(f"/campaigns/{campaign['id']}/explain")
+
+
+async def a_target(api: Client, outdial: str) -> str:
+    row = {"destination_0": {"type": "tel", "target": "+15550001"}}
+    return str((await api.post(f"/outdials/{outdial}/targets", row))["id"])
+
+
+async def test_a_target_says_what_it_waits_for(api: Client, engine: Engine) -> None:
+    campaign = await api.campaign()
+    outdial, shard = campaign["outdial_id"], outdial_shard(campaign["outdial_id"])
+    target = await a_target(api, outdial)
+    told = await api.get(f"/targets/{target}/explain")
+    assert (told["outdial_id"], told["status"]) == (outdial, "idle")
+    assert (told["obstacle"], told["until"]) == ("not_started", None)
+    assert [one["campaign_id"] for one in told["campaigns"]] == [campaign["id"]]
+    seconds, _ = await engine.redis.time()
+    tomorrow = {target: (seconds + 86400) * 1_000_000}
+    await engine.redis.zadd(due_key(shard, outdial), tomorrow)
+    assert (await api.get(f"/targets/{target}/explain"))["obstacle"] == "retry_due_later"
+    await engine.redis.zadd(deferred_key(shard, outdial, Rule.DO_NOT_CALL), tomorrow)
+    told = await api.get(f"/targets/{target}/explain")
+    assert told["obstacle"] == "do_not_call"
+    assert told["until"] is not None
+    await api.delete(f"/outdials/{outdial}/targets/{target}")
+    assert (await api.get(f"/targets/{target}/explain"))["obstacle"] == "deleted"
+
+
+async def test_a_target_that_is_claimed_or_called_says_so(api: Client, engine: Engine) -> None:
+    campaign = await api.campaign()
+    await api.put(f"/campaigns/{campaign['id']}/status", {"status": "run"})
+    outdial, shard = campaign["outdial_id"], outdial_shard(campaign["outdial_id"])
+    target = await a_target(api, outdial)
+    seconds, micros = await engine.redis.time()
+    now = seconds * 1_000_000 + micros
+    await engine.redis.zrem(due_key(shard, outdial), target)
+    await engine.redis.zadd(claims_key(shard, outdial), {target: now + 15_000_000})
+    assert (await api.get(f"/targets/{target}/explain"))["obstacle"] == "claimed"
+    attempt = new_attempt_id(shard)
+    body = json.dumps({"attempt": {"target_id": target}})
+    await engine.redis.set(attempt_key(attempt), f"1|test|{body}")
+    await engine.redis.zadd(live_key(shard, campaign["id"]), {attempt: now})
+    told = await api.get(f"/targets/{target}/explain")
+    assert (told["obstacle"], told["attempt_id"]) == ("calls_under_way", attempt)
+    assert told["attempt_since"] is not None
+
+
+async def test_a_target_of_another_customer_is_not_there(api: Client, stranger: Client) -> None:
+    target = await a_target(api, (await api.outdial())["id"])
+    assert (await api.get(f"/targets/{target}/explain"))["obstacle"] == "no_campaign"
+    for asked in (target, str(uuid4())):
+        assert (await stranger.ask("GET", f"/targets/{asked}/explain")).status_code == 404

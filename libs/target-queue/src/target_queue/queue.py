@@ -6,7 +6,7 @@ is decided under an older claim is refused by the version check of its commit. T
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,6 +130,19 @@ class TargetQueue:
         """Return a target of an outdial, deleted ones too, or None."""
         found = await self.load(outdial_id, target_id)
         return found[0] if found else None
+
+    async def find(self, target_id: str, outdial_ids: Iterable[str]) -> Target | None:
+        """Return a target of one of these outdials, deleted ones too, or None."""
+        by_shard: dict[str, list[str]] = {}
+        for outdial_id in outdial_ids:
+            by_shard.setdefault(outdial_shard(outdial_id), []).append(outdial_id)
+        keys = [target_key(shard, target_id) for shard in by_shard]
+        records = await asyncio.gather(*(self._outbox.read(key) for key in keys))
+        for shard, record in zip(by_shard, records, strict=True):
+            for outdial_id in by_shard[shard] if record else ():
+                if target := await self.get(outdial_id, target_id):
+                    return target
+        return None
 
     async def load(self, outdial_id: str, target_id: str) -> tuple[Target, int] | None:
         """Return a target and the version of its record, or None."""

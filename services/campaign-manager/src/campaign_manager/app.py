@@ -52,7 +52,7 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
         credentials=Credentials(definitions, agents, outbox, secret),
         targets=Targets(definitions, queue),
         donotcalls=DoNotCalls(definitions, listings),
-        explanations=Explanations(outbox, definitions, engaged),
+        explanations=Explanations(outbox, queue, definitions, engaged),
         border=Border(settings.timestamps),
         engaged=engaged,
     )

@@ -19,6 +19,9 @@ class TargetQueue(Protocol):
     async def get(self, outdial_id: str, target_id: str) -> Target | None:
         """Return a target, or None."""
 
+    async def find(self, target_id: str, outdial_ids: Iterable[str]) -> Target | None:
+        """Return a target of one of these outdials, or None."""
+
     async def page(self, outdial_id: str, before: datetime | None, size: int) -> list[Target]:
         """Return targets created before an instant, newest first."""
 

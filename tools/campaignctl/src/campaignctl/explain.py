@@ -1,4 +1,4 @@
-"""`campaignctl explain`: why a campaign does or does not dial right now."""
+"""`campaignctl explain`: why a campaign does or does not dial, a target is or is not called."""
 
 from typing import Annotated
 
@@ -8,12 +8,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from campaignctl import options
-from campaignctl.client import Client, Resource
+from campaignctl.client import ApiRefused, Client, Resource
 from campaignctl.screen import a_console, print_json
 from campaignctl.stack import PASSWORD, USERNAME
 
-CampaignId = Annotated[str, typer.Argument(help="The campaign's id.", show_default=False)]
+Id = Annotated[
+    str,
+    typer.Argument(
+        help="The id of a campaign, or of a target.", metavar="CAMPAIGN|TARGET", show_default=False
+    ),
+]
+NOT_FOUND = 404
 NOT_HELD = "none"
+GOING = {NOT_HELD, "calls_under_way", "claimed", "done"}
 WORDS = {
     NOT_HELD: "callable now",
     "retry_due_later": "wait for their interval",
@@ -33,7 +40,7 @@ WORDS = {
 
 
 def explain(
-    campaign_id: CampaignId,
+    id_: Id,
     *,
     api_url: options.ApiUrl = options.DEFAULT_API_URL,
     username: options.Username = USERNAME,
@@ -43,17 +50,46 @@ def explain(
 ) -> None:
     """Say why a campaign does or does not dial right now, and what its targets wait for.
 
+    Of a target: why it is or is not called right now, and until when.
+
     For example:
 
         campaignctl explain 0b6f2f0e-5d0c-4c53-9a0a-6f1b6f9a1c01
     """
     with Client(api_url) as client:
         client.identify(username, password, accesskey)
-        explained = client.get(f"/campaigns/{campaign_id}/explain")
+        explained = explained_by(client, id_)
     if json_:
         print_json(explained)
+    elif "target_id" in explained:
+        show_target(a_console(), explained)
     else:
         show(a_console(), explained)
+
+
+def explained_by(client: Client, id_: str) -> Resource:
+    """Return the explanation of a campaign, or of a target if no campaign has this id.
+
+    Raises:
+        ApiRefused: There is neither.
+    """
+    try:
+        return client.get(f"/campaigns/{id_}/explain")
+    except ApiRefused as refusal:
+        if refusal.status_code != NOT_FOUND:
+            raise
+    return client.get(f"/targets/{id_}/explain")
+
+
+def show_target(console: Console, explained: Resource) -> None:
+    """Print the explanation of a target: the sentence first, then what its campaigns do."""
+    colour = "green" if explained["obstacle"] in GOING else "yellow"
+    console.print(
+        f"[bold]{escape(explained['status'])}[/]: [{colour}]{escape(explained['why'])}[/]"
+    )
+    for campaign in explained["campaigns"]:
+        words = f"campaign {campaign['campaign_id']} ({campaign['status']}): {campaign['why']}"
+        console.print(f"[dim]{escape(words)}[/]")
 
 
 def show(console: Console, explained: Resource) -> None:

@@ -8,7 +8,7 @@ from contracts.campaign import Campaign, CampaignStatus, EndHandle
 
 
 class Obstacle(StrEnum):
-    """What stands between a target and its call."""
+    """What stands between a target and its call; the last five are those of a single one."""
 
     NONE = "none"
     NOT_STARTED = "not_started"
@@ -26,6 +26,11 @@ class Obstacle(StrEnum):
     ATTEMPTS_PER_WEEK = "attempts_per_week"
     CALLS_UNDER_WAY = "calls_under_way"
     NOTHING_LEFT = "nothing_left"
+    CLAIMED = "claimed"
+    NO_CAMPAIGN = "no_campaign"
+    EXHAUSTED = "exhausted"
+    DONE = "done"
+    DELETED = "deleted"
 
 
 RULES = {

@@ -1,4 +1,4 @@
-"""Why a campaign does or does not dial: ask the queue and the agents, and let the domain say."""
+"""Why campaigns and targets are or are not dialed: ask queue and agents, let the domain say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,17 @@ from operator import attrgetter
 from chassis.outbox import Outbox
 from contracts.campaign import Campaign
 from contracts.resources import Agent, AgentStatus
+from contracts.target import Target
 from target_queue import Pauses
 from target_queue.counts import Counts, count
+from target_queue.places import Place, place_of
 
 from campaign_manager.domain.explanations import Explanation, Facts, Held, Obstacle, explain
+from campaign_manager.domain.target_explanations import TargetExplanation, explain_target
+from campaign_manager.ports import TargetQueue
 from campaign_manager.usecases.definitions import Definitions
-from campaign_manager.usecases.kinds import AGENT, CAMPAIGN, QUEUE, now
+from campaign_manager.usecases.errors import Missing
+from campaign_manager.usecases.kinds import AGENT, CAMPAIGN, OUTDIAL, QUEUE, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +31,28 @@ class Explained:
     explanation: Explanation
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainedTarget:
+    """An explanation, the target it is of, where that is, and the campaigns that call it."""
+
+    target: Target
+    place: Place
+    campaigns: list[Explained]
+    explanation: TargetExplanation
+
+
 class Explanations:
     """Explains all customers' campaigns."""
 
     def __init__(
-        self, outbox: Outbox, definitions: Definitions, engaged: Mapping[str, frozenset[str]]
+        self,
+        outbox: Outbox,
+        queue: TargetQueue,
+        definitions: Definitions,
+        engaged: Mapping[str, frozenset[str]],
     ) -> None:
         self._outbox = outbox
+        self._queue = queue
         self._pauses = Pauses(outbox)
         self._definitions = definitions
         self._engaged = engaged
@@ -43,7 +63,32 @@ class Explanations:
         Raises:
             Missing: There is no such campaign.
         """
-        campaign = (await self._definitions.get(CAMPAIGN, campaign_id, customer_id)).item
+        return await self._of(
+            (await self._definitions.get(CAMPAIGN, campaign_id, customer_id)).item
+        )
+
+    async def target(self, target_id: str, customer_id: str) -> ExplainedTarget:
+        """Explain a target of any outdial.
+
+        Raises:
+            Missing: There is no such target.
+        """
+        outdials = await self._definitions.every(OUTDIAL, customer_id)
+        target = await self._queue.find(target_id, [outdial.id for outdial in outdials])
+        if target is None or target.customer_id != customer_id:
+            raise Missing("target")
+        campaigns = [
+            await self._of(campaign)
+            for campaign in await self._definitions.every(CAMPAIGN, customer_id)
+            if campaign.outdial_id == target.outdial_id
+        ]
+        ids = [one.campaign.campaign_id for one in campaigns]
+        place = await place_of(self._outbox, target, ids)
+        rows = [(one.campaign, one.explanation) for one in campaigns]
+        return ExplainedTarget(target, place, campaigns, explain_target(target, place, rows))
+
+    async def _of(self, campaign: Campaign) -> Explained:
+        campaign_id = campaign.campaign_id
         counts = Counts(now(), 0, 0, None, (), 0, 0, 0)
         if campaign.outdial_id:
             counts = await count(self._outbox, campaign.outdial_id, campaign_id)
