@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from chassis.outbox import Outbox
 from contracts.topics import NUMBER_EVENTS
-from target_queue import Numbers
+from target_queue import Numbers, Rule
+from target_queue.keys import deferred_key, due_key, outdial_shard
 
 if TYPE_CHECKING:
     from tests.integration.campaign_manager.conftest import Client, Engine
@@ -113,6 +115,49 @@ async def test_numbers_that_come_while_a_list_is_deleted_do_not_stay_blocked(
     )
     for one in numbers:
         assert not await is_blocked(engine, customer_id, one)
+
+
+async def put_off(api: Client, engine: Engine, number: str) -> tuple[str, str]:
+    """An outdial, and a target of it that a dialer has put off until tomorrow: it is listed."""
+    outdial = (await api.outdial())["id"]
+    row = {"destination_0": {"type": "tel", "target": number}}
+    target = str((await api.post(f"/outdials/{outdial}/targets", row))["id"])
+    shard, tomorrow = outdial_shard(outdial), {target: (time.time() + 86400) * 1e6}
+    await engine.redis.zadd(due_key(shard, outdial), tomorrow)
+    await engine.redis.zadd(deferred_key(shard, outdial, Rule.DO_NOT_CALL), tomorrow)
+    return outdial, target
+
+
+async def is_put_off(engine: Engine, outdial: str, target: str) -> bool:
+    shard = outdial_shard(outdial)
+    rule = await engine.redis.zscore(deferred_key(shard, outdial, Rule.DO_NOT_CALL), target)
+    due = await engine.redis.zscore(due_key(shard, outdial), target)
+    assert due is not None
+    assert (rule is not None) == (due > time.time() * 1e6)
+    return rule is not None
+
+
+async def test_who_comes_off_a_list_is_callable_at_once_in_every_outdial(
+    stranger: Client, engine: Engine
+) -> None:
+    path = await a_list(stranger, ANN, BOB)
+    ann, ann_again = [await put_off(stranger, engine, ANN) for _ in range(2)]
+    bob = await put_off(stranger, engine, BOB)
+    await stranger.put(f"{path}/numbers/remove", {"numbers": [ANN]})
+    assert not await is_put_off(engine, *ann)
+    assert not await is_put_off(engine, *ann_again)
+    assert await is_put_off(engine, *bob)
+    await stranger.delete(path)
+    assert not await is_put_off(engine, *bob)
+
+
+async def test_a_list_lets_go_of_nobody_elses_targets(
+    api: Client, stranger: Client, engine: Engine
+) -> None:
+    path = await a_list(stranger, ANN)
+    theirs = await put_off(api, engine, ANN)
+    await stranger.delete(path)
+    assert await is_put_off(engine, *theirs)
 
 
 async def test_changes_of_one_number_at_the_same_time_all_hold(

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from chassis.outbox import Outbox
 from contracts.campaign import CallingHours, Campaign, Weekday
+from contracts.target import Destination, Target
 from target_queue import Claim, Claimed, Deferrals, Rule, TargetQueue, Verdict
 from target_queue.counts import Deferred, count
 
-from tests.integration.target_queue.test_claims import LEASE, a_running_campaign, add, ids
+from tests.integration.target_queue.test_claims import LEASE, a_running_campaign, a_target, add, ids
 
 HOUR = timedelta(hours=1)
 HOURS = (CallingHours(days=tuple(Weekday), opens_minute=480, closes_minute=1260),)
@@ -162,3 +163,36 @@ async def test_a_claim_that_is_in_other_hands_is_not_put_off(
     rule = Rule.CALLING_HOURS
     assert await deferrals.put_off(campaign.campaign_id, 1, rule, rows) == 0
     await claimed(queue, campaign, 1)
+
+
+async def test_whose_number_comes_off_a_list_is_recalled_and_nobody_else(
+    queue: TargetQueue, deferrals: Deferrals, outdial: str
+) -> None:
+    campaign = await a_running_campaign(queue, outdial, concurrent=3000)
+    everyone = [numbered(n) for n in range(1200)]
+    await queue.add(outdial, campaign.customer_id, everyone)
+    found = await claimed(queue, campaign, 1200)
+    await put_off(deferrals, campaign, found, Rule.DO_NOT_CALL, 1)
+    freed = {"+12125550007", "+12125551100", "+12129999999"}
+    assert await deferrals.recall_numbers(outdial, freed) == 2
+    wanted = {everyone[7].target_id, everyone[1100].target_id}
+    assert set(ids(await queue.claim(campaign, count=9, lease=LEASE))) == wanted
+
+
+async def test_one_target_is_recalled_by_its_own_rule_only(
+    queue: TargetQueue, deferrals: Deferrals, outdial: str
+) -> None:
+    campaign = await a_running_campaign(queue, outdial)
+    (target, _) = await add(queue, outdial, 2)
+    await put_off(deferrals, campaign, await claimed(queue, campaign, 2), Rule.DO_NOT_CALL, 1)
+    await deferrals.recall_target(outdial, Rule.CALLING_HOURS, target.target_id)
+    assert (await queue.claim(campaign, count=1, lease=LEASE)).claims == ()
+    await deferrals.recall_target(outdial, Rule.DO_NOT_CALL, target.target_id)
+    assert ids(await queue.claim(campaign, count=2, lease=LEASE)) == [target.target_id]
+
+
+def numbered(n: int) -> Target:
+    """A target whose second destination is a number as people write it."""
+    second = Destination(slot=1, kind="sip", address=f"sip:+1212555{n:04d}@carrier.example")
+    target = a_target()
+    return target.model_copy(update={"destinations": (*target.destinations, second)})

@@ -2,7 +2,7 @@
 
 from chassis.lifecycle import Parts, Service
 from fastapi import FastAPI
-from target_queue import Listings, TargetQueue
+from target_queue import Deferrals, Listings, TargetQueue
 from target_queue.keys import NUMBER_NAMESPACE
 
 from campaign_manager.api import Border, UseCases, add_routes
@@ -16,6 +16,7 @@ from campaign_manager.usecases.definitions import Definitions
 from campaign_manager.usecases.donotcalls import DoNotCalls
 from campaign_manager.usecases.explanations import Explanations
 from campaign_manager.usecases.kinds import SHARD
+from campaign_manager.usecases.recalls import Recalls
 from campaign_manager.usecases.references import References
 from campaign_manager.usecases.resources import Resources
 from campaign_manager.usecases.targets import Targets
@@ -38,6 +39,7 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
     queue = TargetQueue(outbox)
     listings = Listings(outbox)
     definitions = Definitions(outbox)
+    recalls = Recalls(definitions, Deferrals(outbox))
     references = References(definitions, outbox)
     campaigns = Campaigns(definitions, references, queue)
     agents = Agents(definitions, outbox)
@@ -45,13 +47,13 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
     engaged: dict[str, frozenset[str]] = {}
     cases = UseCases(
         definitions=definitions,
-        resources=Resources(definitions, references, campaigns, listings),
+        resources=Resources(definitions, references, campaigns, listings, recalls),
         campaigns=campaigns,
         campaigncalls=CampaignCalls(outbox),
         agents=agents,
         credentials=Credentials(definitions, agents, outbox, secret),
         targets=Targets(definitions, queue),
-        donotcalls=DoNotCalls(definitions, listings),
+        donotcalls=DoNotCalls(definitions, listings, recalls),
         explanations=Explanations(outbox, queue, definitions, engaged),
         border=Border(settings.timestamps),
         engaged=engaged,

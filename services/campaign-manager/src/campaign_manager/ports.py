@@ -1,11 +1,12 @@
-"""What the campaign-manager needs from outside: the queue that dialers claim targets from."""
+"""What the campaign-manager needs from outside: the queue that dialers claim from, the lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from contracts.campaign import Campaign
 from contracts.target import Target
+from target_queue import Rule
 
 
 class TargetQueue(Protocol):
@@ -30,6 +31,16 @@ class TargetQueue(Protocol):
 
     async def admit(self, campaign: Campaign, sequence: int) -> None:
         """Open or close a campaign's gate as of a sequence of its events."""
+
+
+class Deferrals(Protocol):
+    """The targets that rules have put off."""
+
+    async def recall(self, outdial_id: str, rules: Iterable[Rule]) -> int:
+        """Make all whom these rules have put off callable now; return how many there were."""
+
+    async def recall_numbers(self, outdial_id: str, numbers: Collection[str]) -> int:
+        """Recall those whom a do-not-call list has put off and who have one of these numbers."""
 
 
 class Listings(Protocol):

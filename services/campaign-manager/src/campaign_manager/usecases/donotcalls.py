@@ -6,14 +6,16 @@ from campaign_manager.ports import Listings
 from campaign_manager.usecases.definitions import Definitions
 from campaign_manager.usecases.errors import Missing
 from campaign_manager.usecases.kinds import DO_NOT_CALL
+from campaign_manager.usecases.recalls import Recalls
 
 
 class DoNotCalls:
     """The numbers of all customers' do-not-call lists."""
 
-    def __init__(self, definitions: Definitions, listings: Listings) -> None:
+    def __init__(self, definitions: Definitions, listings: Listings, recalls: Recalls) -> None:
         self._definitions = definitions
         self._listings = listings
+        self._recalls = recalls
 
     async def add(self, list_id: str, customer_id: str, numbers: Sequence[str]) -> int:
         """Put numbers on a list; return how many are new on it.
@@ -26,18 +28,23 @@ class DoNotCalls:
         try:
             await self._definitions.get(DO_NOT_CALL, list_id, customer_id)
         except Missing:  # deleted meanwhile: nobody could take them off any more
-            await self._listings.change(customer_id, list_id, numbers, is_listed=False)
+            await self._take_off(list_id, customer_id, numbers)
             raise
         return added
 
     async def remove(self, list_id: str, customer_id: str, numbers: Sequence[str]) -> int:
-        """Take numbers off a list; return how many were on it.
+        """Take numbers off a list; return how many were on it. Whom it has put off is called now.
 
         Raises:
             Missing: There is no such list.
         """
         await self._definitions.get(DO_NOT_CALL, list_id, customer_id)
-        return await self._listings.change(customer_id, list_id, numbers, is_listed=False)
+        return await self._take_off(list_id, customer_id, numbers)
+
+    async def _take_off(self, list_id: str, customer_id: str, numbers: Sequence[str]) -> int:
+        removed = await self._listings.change(customer_id, list_id, numbers, is_listed=False)
+        await self._recalls.numbers(customer_id, numbers)
+        return removed
 
     async def has(self, list_id: str, customer_id: str, number: str) -> bool:
         """Whether a number is on a list.

@@ -27,6 +27,7 @@ from campaign_manager.usecases.kinds import (
     key_of,
     now,
 )
+from campaign_manager.usecases.recalls import Recalls
 from campaign_manager.usecases.references import References
 
 
@@ -39,11 +40,13 @@ class Resources:
         references: References,
         campaigns: Campaigns,
         listings: Listings,
+        recalls: Recalls,
     ) -> None:
         self._definitions = definitions
         self._references = references
         self._campaigns = campaigns
         self._listings = listings
+        self._recalls = recalls
 
     async def create(self, kind: Kind[Any], item: Owned) -> None:
         """Store a new definition.
@@ -88,15 +91,19 @@ class Resources:
         """
         if kind is DO_NOT_CALL:
             await self._definitions.get(kind, id_, customer_id)
-            await self._listings.clear(customer_id, id_)
+            await self._empty(id_, customer_id)
         while True:
             stored = await self._definitions.get(kind, id_, customer_id)
             after = removed(stored.item, now())
             if await self._committed(kind, stored, after):
                 break
         if kind is DO_NOT_CALL:  # also what was added while it went
-            await self._listings.clear(customer_id, id_)
+            await self._empty(id_, customer_id)
         return after
+
+    async def _empty(self, list_id: str, customer_id: str) -> None:
+        await self._listings.clear(customer_id, list_id)
+        await self._recalls.listed(customer_id)
 
     async def _committed(self, kind: Kind[Any], stored: Stored[Any], after: Owned) -> bool:
         puts: list[Put] = []

@@ -160,7 +160,12 @@ class Dialing:
         )
         await persist(defer, what="deferral")
         if put_off.rule is Rule.DO_NOT_CALL and not await self._holds.is_listed(attempt):
-            recall = partial(self._deferrals.recall, attempt.outdial_id, [put_off.rule])
+            recall = partial(
+                self._deferrals.recall_target,
+                attempt.outdial_id,
+                put_off.rule,
+                attempt.target_id,
+            )
             await persist(recall, what="recall")  # taken off the list while we put it off
 
     def _attempt_of(
