@@ -5,8 +5,8 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from contracts.campaign import CallingHours, Weekday
-from dialer.domain.windows import next_opening, zones_of
+from contracts.campaign import CallingHours, Campaign, Weekday
+from dialer.domain.windows import Hours, next_opening, opening_of, zones_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -181,6 +181,47 @@ def test_a_campaign_may_say_which_zone_counts() -> None:
     assert zones_of("+442071234567", "America/New_York") == (NEW_YORK,)
     assert zones_of("sip:ann@example.com", "America/New_York") == (NEW_YORK,)
     assert zones_of("+442071234567", "Mars/Olympus") == ()
+
+
+def a_campaign(hours: Hours | None, zone: str | None) -> Campaign:
+    return Campaign(
+        campaign_id="c",
+        customer_id="u",
+        calling_hours=hours,
+        calling_zone=zone,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "zone"),
+    [
+        ("+12125550100", "Mars/Olympus"),  # of a newer table of zones than ours
+        ("+12125550100", "../../etc/passwd"),
+        ("+12125550100", "America"),
+        ("sip:ann@example.com", None),
+        ("+999123456", None),
+    ],
+)
+def test_a_rule_that_cannot_be_evaluated_puts_off(address: str, zone: str | None) -> None:
+    at = local("2026-01-15T12:00")
+    all_day = a_campaign((window("00:00", "24:00"),), zone)
+    assert opening_of(all_day, address, at) == at + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("zone", [None, "Mars/Olympus"])
+def test_a_campaign_without_hours_may_call_at_any(zone: str | None) -> None:
+    assert opening_of(a_campaign(None, zone), "+12125550100", local("2026-01-15T03:00")) is None
+
+
+def test_weekdays_are_those_of_the_called_party() -> None:
+    """On Friday evening in New York it is Saturday in Tokyo, and not yet in Los Angeles."""
+    weekdays = tuple(day for day in Weekday if day not in {Weekday.SAT, Weekday.SUN})
+    campaign = a_campaign((window("00:00", "24:00", *weekdays),), None)
+    friday = local("2026-01-16T20:00")
+    assert opening_of(campaign, "+12125550100", friday) is None
+    monday_in_tokyo = local("2026-01-19T00:00", ZoneInfo("Asia/Tokyo"))
+    assert opening_of(campaign, "+81312345678", friday) == monday_in_tokyo
 
 
 # ---- laws

@@ -6,6 +6,8 @@ from zoneinfo import available_timezones
 
 TIME = re.compile(r"(?:([01][0-9]|2[0-3]):([0-5][0-9]))|24:00")
 END_OF_DAY = 1440
+NO_PLACES = {"Factory", "localtime"}
+"""Zones that stand for none, or for wherever the machine is that reads them."""
 
 
 def minute_of(text: str) -> int | None:
@@ -26,7 +28,7 @@ def time_of(minute: int) -> str:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - NO_PLACES)
 
 
 def is_zone(name: str) -> bool:
