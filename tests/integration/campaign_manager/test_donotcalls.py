@@ -123,7 +123,7 @@ async def put_off(api: Client, engine: Engine, number: str) -> tuple[str, str]:
     row = {"destination_0": {"type": "tel", "target": number}}
     target = str((await api.post(f"/outdials/{outdial}/targets", row))["id"])
     shard, tomorrow = outdial_shard(outdial), {target: (time.time() + 86400) * 1e6}
-    await engine.redis.zadd(due_key(shard, outdial), tomorrow)
+    await engine.redis.zrem(due_key(shard, outdial), target)
     await engine.redis.zadd(deferred_key(shard, outdial, Rule.DO_NOT_CALL), tomorrow)
     return outdial, target
 
@@ -132,8 +132,7 @@ async def is_put_off(engine: Engine, outdial: str, target: str) -> bool:
     shard = outdial_shard(outdial)
     rule = await engine.redis.zscore(deferred_key(shard, outdial, Rule.DO_NOT_CALL), target)
     due = await engine.redis.zscore(due_key(shard, outdial), target)
-    assert due is not None
-    assert (rule is not None) == (due > time.time() * 1e6)
+    assert (rule is None) == (due is not None and due <= time.time() * 1e6)
     return rule is not None
 
 

@@ -73,6 +73,7 @@ async def test_a_target_says_what_it_waits_for(api: Client, engine: Engine) -> N
     tomorrow = {target: (seconds + 86400) * 1_000_000}
     await engine.redis.zadd(due_key(shard, outdial), tomorrow)
     assert (await api.get(f"/targets/{target}/explain"))["obstacle"] == "retry_due_later"
+    await engine.redis.zrem(due_key(shard, outdial), target)
     await engine.redis.zadd(deferred_key(shard, outdial, Rule.DO_NOT_CALL), tomorrow)
     told = await api.get(f"/targets/{target}/explain")
     assert told["obstacle"] == "do_not_call"

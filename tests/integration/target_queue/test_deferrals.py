@@ -50,6 +50,32 @@ async def test_who_is_put_off_is_due_at_his_time(
     assert 22 * HOUR < found.pause < 24 * HOUR
 
 
+async def test_whose_time_has_come_is_claimed_like_everybody_else_in_the_order_of_the_times(
+    queue: TargetQueue, deferrals: Deferrals, outbox: Outbox, outdial: str
+) -> None:
+    campaign = await a_running_campaign(queue, outdial)
+    await add(queue, outdial, 6)
+    found = await claimed(queue, campaign, 6)
+    rules = (Rule.ATTEMPTS_PER_DAY, Rule.CALLING_HOURS, Rule.DO_NOT_CALL)
+    for place, claim in enumerate(found.claims):
+        rows = [(claim, found.now - place * HOUR)]
+        await deferrals.put_off(campaign.campaign_id, 1, rules[place % 3], rows)
+    counts = await count(outbox, outdial, campaign.campaign_id)
+    assert (counts.callable_now, counts.due_later, counts.deferred) == (6, 0, ())
+    assert ids(await claimed(queue, campaign, 6)) == ids(found)[::-1]
+
+
+async def test_who_is_put_off_keeps_the_run_going(
+    queue: TargetQueue, deferrals: Deferrals, outdial: str
+) -> None:
+    campaign = await a_running_campaign(queue, outdial)
+    await add(queue, outdial, 2)
+    await put_off(deferrals, campaign, await claimed(queue, campaign, 2), Rule.CALLING_HOURS, 1)
+    found = await queue.claim(campaign, count=1, lease=LEASE)
+    assert (found.verdict, found.waiting, found.in_claim) == (Verdict.LATER, 2, 0)
+    assert not found.is_exhausted
+
+
 async def test_they_are_counted_rule_by_rule(
     queue: TargetQueue, deferrals: Deferrals, outbox: Outbox, outdial: str
 ) -> None:

@@ -31,6 +31,7 @@ class Counts:
         callable_now: Targets that could be claimed now.
         due_later: Targets whose next attempt has to wait.
         next_due_at: When the first of them becomes callable.
+        next_retry_at: The same of those who wait for their interval.
         deferred: Those of them whom a rule has put off, not their interval; rules without any left
             out.
         in_claim: Targets that a dialer has just taken.
@@ -42,6 +43,7 @@ class Counts:
     callable_now: int
     due_later: int
     next_due_at: datetime | None
+    next_retry_at: datetime | None
     deferred: tuple[Deferred, ...]
     in_claim: int
     open_attempts: int
@@ -53,16 +55,22 @@ async def count(outbox: Outbox, outdial_id: str, campaign_id: str) -> Counts:
     shard, redis = outdial_shard(outdial_id), outbox.redis
     seconds, micros = await redis.time()
     now = seconds * SECOND_MICROS + micros
-    due = due_key(shard, outdial_id)
-    first: Any = await redis.zrange(
-        due, f"({now}", "+inf", byscore=True, offset=0, num=1, withscores=True
-    )
+    line = await _line(outbox, due_key(shard, outdial_id), now)
+    put_off = {
+        rule: await _line(outbox, deferred_key(shard, outdial_id, rule), now) for rule in Rule
+    }
+    firsts = [one.first_at for one in (line, *put_off.values()) if one.first_at]
     return Counts(
         at=instant(now),
-        callable_now=await redis.zcount(due, "-inf", now),
-        due_later=await redis.zcount(due, f"({now}", "+inf"),
-        next_due_at=instant(int(first[0][1])) if first else None,
-        deferred=await _deferred(outbox, shard, outdial_id, now),
+        callable_now=line.callable_now + sum(one.callable_now for one in put_off.values()),
+        due_later=line.due_later + sum(one.due_later for one in put_off.values()),
+        next_due_at=min(firsts, default=None),
+        next_retry_at=line.first_at,
+        deferred=tuple(
+            Deferred(rule, one.due_later, one.first_at)
+            for rule, one in put_off.items()
+            if one.first_at
+        ),
         in_claim=await redis.zcard(claims_key(shard, outdial_id)),
         open_attempts=await redis.zcard(live_key(shard, campaign_id)),
         rung_last_second=await redis.zcount(
@@ -71,14 +79,22 @@ async def count(outbox: Outbox, outdial_id: str, campaign_id: str) -> Counts:
     )
 
 
-async def _deferred(outbox: Outbox, shard: str, outdial_id: str, now: int) -> tuple[Deferred, ...]:
-    found = []
-    for rule in Rule:
-        key = deferred_key(shard, outdial_id, rule)
-        first: Any = await outbox.redis.zrange(
-            key, f"({now}", "+inf", byscore=True, offset=0, num=1, withscores=True
-        )
-        if first:
-            count_ = await outbox.redis.zcount(key, f"({now}", "+inf")
-            found.append(Deferred(rule, count_, instant(int(first[0][1]))))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Those who wait in one sorted set, and when the first is due whose time has not come."""
+
+    callable_now: int
+    due_later: int
+    first_at: datetime | None
+
+
+async def _line(outbox: Outbox, key: str, now: int) -> _Line:
+    redis = outbox.redis
+    first: Any = await redis.zrange(
+        key, f"({now}", "+inf", byscore=True, offset=0, num=1, withscores=True
+    )
+    return _Line(
+        await redis.zcount(key, "-inf", now),
+        await redis.zcount(key, f"({now}", "+inf") if first else 0,
+        instant(int(first[0][1])) if first else None,
+    )

@@ -74,7 +74,7 @@ def pause_key() -> str:
 
 
 def due_key(shard: str, outdial_id: str) -> str:
-    """Sorted set of callable targets by due time in microseconds."""
+    """Sorted set of targets that no rule has put off, by due time in microseconds."""
     return f"{{{shard}}}:outdial:{outdial_id}:due"
 
 
@@ -84,7 +84,7 @@ def claims_key(shard: str, outdial_id: str) -> str:
 
 
 def deferred_key(shard: str, outdial_id: str, rule: Rule) -> str:
-    """Sorted set of the targets put off by a rule, by when they may be called; due has them too."""
+    """Sorted set of the targets put off by a rule, by when they may be called."""
     return f"{{{shard}}}:outdial:{outdial_id}:{rule.value}:deferred"
 
 

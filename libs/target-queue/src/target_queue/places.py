@@ -63,21 +63,25 @@ async def place_of(outbox: Outbox, target: Target, campaign_ids: list[str]) -> P
     shard, outdial_id, id_ = outdial_shard(target.outdial_id), target.outdial_id, target.target_id
     redis = outbox.redis
     seconds, micros = await redis.time()
-    due: Any = await redis.zscore(due_key(shard, outdial_id), id_)
+    now = seconds * 1_000_000 + micros
     lease: Any = await redis.zscore(claims_key(shard, outdial_id), id_)
-    rules = [
-        rule
-        for rule in Rule
-        if await redis.zscore(deferred_key(shard, outdial_id, rule), id_) is not None
-    ]
+    due: Any = await redis.zscore(due_key(shard, outdial_id), id_)
+    put_off_by = None
+    for rule in Rule:
+        until: Any = await redis.zscore(deferred_key(shard, outdial_id, rule), id_)
+        if until is not None:
+            due, put_off_by = until, rule
     attempt = None
     for campaign_id in campaign_ids:
         attempt = attempt or await _open_attempt(outbox, shard, campaign_id, id_)
+    ahead = 0
+    if due is not None:
+        ahead = await redis.zcount(due_key(shard, outdial_id), "-inf", f"({int(due)}")
     return Place(
-        at=instant(seconds * 1_000_000 + micros),
+        at=instant(now),
         due_at=instant(int(due)) if due is not None else None,
-        ahead=await redis.zcount(due_key(shard, outdial_id), "-inf", f"({int(due)}") if due else 0,
-        rule=rules[0] if rules and due is not None else None,
+        ahead=ahead,
+        rule=put_off_by,
         lease_ends_at=instant(int(lease)) if lease is not None else None,
         attempt=attempt,
     )

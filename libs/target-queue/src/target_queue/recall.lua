@@ -12,5 +12,5 @@ else
   local rows = redis.call('ZPOPMIN', KEYS[2], ARGV[1])
   for n = 1, #rows, 2 do recalled[#recalled + 1] = rows[n] end
 end
-for _, id in ipairs(recalled) do redis.call('ZADD', KEYS[1], 'XX', now, id) end
+for _, id in ipairs(recalled) do redis.call('ZADD', KEYS[1], now, id) end
 return #recalled

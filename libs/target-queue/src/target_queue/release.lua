@@ -26,8 +26,7 @@ local function give_back(id, fence, due)
   redis.call('SET', ARGV[1] .. id, (tonumber(version) + 1) .. '|release|' .. what)
   redis.call('ZREM', KEYS[2], id)
   if KEYS[3] and not is_put_off then due = string.format('%.0f', micros + SOON) end
-  redis.call('ZADD', KEYS[1], due == '0' and now or due, id)
-  if is_put_off then redis.call('ZADD', KEYS[3], due, id) end
+  redis.call('ZADD', is_put_off and KEYS[3] or KEYS[1], due == '0' and now or due, id)
   given = given + 1
 end
 

@@ -61,6 +61,7 @@ class Facts:
         callable_now: Targets that wait for nothing but the campaign.
         due_later: Targets that wait for their interval, or that a rule has put off.
         next_due_at: When the first of those becomes callable.
+        next_retry_at: The same of those who wait for their interval.
         deferred: Those whom rules have put off, rule by rule; first those who are due first.
         under_way: Targets in a claim or in a call.
         open_attempts: Those that count against the limit of concurrent calls.
@@ -72,6 +73,7 @@ class Facts:
     callable_now: int
     due_later: int
     next_due_at: datetime | None
+    next_retry_at: datetime | None
     deferred: tuple[Held, ...]
     under_way: int
     open_attempts: int
@@ -101,7 +103,7 @@ def explain(campaign: Campaign, facts: Facts) -> Explanation:
     is_nobodys = obstacle in {Obstacle.CALLS_UNDER_WAY, Obstacle.NOTHING_LEFT}
     rows = (
         Held(Obstacle.NONE if is_nobodys else obstacle, facts.callable_now),
-        Held(Obstacle.RETRY_DUE_LATER, facts.due_later - _put_off(facts), _next_retry_at(facts)),
+        Held(Obstacle.RETRY_DUE_LATER, facts.due_later - _put_off(facts), facts.next_retry_at),
         *facts.deferred,
         Held(Obstacle.CALLS_UNDER_WAY, facts.under_way),
     )
@@ -180,12 +182,6 @@ def _later(facts: Facts) -> str:
 
 def _put_off(facts: Facts) -> int:
     return sum(held.count for held in facts.deferred)
-
-
-def _next_retry_at(facts: Facts) -> datetime | None:
-    """The first who is due may be one whom a rule has put off: then it is not known."""
-    is_put_off = any(held.until == facts.next_due_at for held in facts.deferred)
-    return None if is_put_off else facts.next_due_at
 
 
 def _deferred(facts: Facts) -> str:

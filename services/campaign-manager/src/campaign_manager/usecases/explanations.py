@@ -89,13 +89,14 @@ class Explanations:
 
     async def _of(self, campaign: Campaign) -> Explained:
         campaign_id = campaign.campaign_id
-        counts = Counts(now(), 0, 0, None, (), 0, 0, 0)
+        counts = Counts(now(), 0, 0, None, None, (), 0, 0, 0)
         if campaign.outdial_id:
             counts = await count(self._outbox, campaign.outdial_id, campaign_id)
         facts = Facts(
             callable_now=counts.callable_now,
             due_later=counts.due_later,
             next_due_at=counts.next_due_at,
+            next_retry_at=counts.next_retry_at,
             deferred=tuple(
                 Held(Obstacle(one.rule.value), one.count, one.next_opening_at)
                 for one in sorted(counts.deferred, key=attrgetter("next_opening_at"))

@@ -229,10 +229,10 @@ def settlement(
     ]
     if target.due_at and not target.deleted_at:
         due = microseconds(target.due_at)
-        also.append(("ZADD", due_key(shard, attempt.outdial_id), due, target.target_id))
+        key = due_key(shard, attempt.outdial_id)
         if put_off_by:
-            off = deferred_key(shard, attempt.outdial_id, put_off_by)
-            also.append(("ZADD", off, due, target.target_id))
+            key = deferred_key(shard, attempt.outdial_id, put_off_by)
+        also.append(("ZADD", key, due, target.target_id))
     return Change(
         shard=shard,
         operation=operation,
