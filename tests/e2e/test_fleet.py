@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from tests.e2e.test_crash import (
     status_of,
     wait_until,
 )
+from tests.e2e.test_life import Api, numbers
 
 CAP = 30
 
@@ -114,3 +116,26 @@ def test_a_dialer_that_is_told_to_stop_hands_its_calls_over_and_cuts_none(
     assert_the_cap_held(lines)
     rung = Counter(line["number"] for line in lines if not line["number"].endswith("486"))
     assert set(rung.values()) == {1}, "whoever answers has heard it to the end, and is left alone"
+
+
+def test_a_pause_that_the_gateway_asks_one_dialer_for_is_kept_by_all(
+    api: httpx.Client, fleet: Stack
+) -> None:
+    """Six campaigns of three dialers; one number is refused with Retry-After 2 at first."""
+    before, client = len(fleet.journal_lines()), Api(api)
+    (refused,) = numbers(1, "982")
+    parts = [numbers(30, "70000") for _ in range(6)]
+    parts[0].insert(10, refused)
+    campaigns = [client.campaign(part, calls_per_second=8)[1] for part in parts]
+    for campaign in campaigns:
+        start(api, campaign)
+    wait_until(lambda: {client.status(id_) for id_ in campaigns} == {"stop"}, within_s=60)
+    lines = fleet.journal_lines()[before:]
+    rung = Counter(line["number"] for line in lines)
+    assert rung == Counter(number for part in parts for number in part)
+    at = instants(lines)
+    gap, ended = max((later - earlier, later) for earlier, later in pairwise(at))
+    assert gap > timedelta(seconds=1.8), "what was under way when it was asked for may yet ring"
+    for is_before in (True, False):
+        half = {li["application"] for li in lines if (instants([li])[0] < ended) is is_before}
+        assert len(half) > 1, "several dialers were dialing"

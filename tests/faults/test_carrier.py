@@ -1,4 +1,4 @@
-"""R10: the network tells late, twice, in the wrong order, or nothing at all."""
+"""R10: the network tells late, twice, in the wrong order, nothing at all, or asks for a pause."""
 
 import random
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 from tests.faults.campaign import Campaign
 from tests.faults.conftest import Lined
 
-MISBEHAVIOURS = ("942", "943", "944", "945", "946")
+MISBEHAVIOURS = ("942", "943", "944", "945", "946", "981")
 pytestmark = pytest.mark.timeout(400)
 
 
