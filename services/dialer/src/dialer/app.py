@@ -95,7 +95,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
     )
     dialing.attach(recover=recovery.recover)
 
-    commands = Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway)
+    commands = Commands(outbox=parts.outbox, attempts=attempts, gateway=gateway, pauses=pauses)
     finishes = [
         subscribe_campaigns(parts, campaigns),
         subscribe_calls(parts, commands, attempts),

@@ -7,6 +7,7 @@ from chassis.errors import Transient
 from chassis.outbox import Outbox, StaleWrite
 from contracts.call import CallBridge, CallHangUp, CallPlay, CallStopPlayback
 from contracts.envelope import Envelope
+from target_queue import Pauses
 
 from dialer.domain.calls import CallStatus, Leg
 from dialer.domain.signals import PlaybackFinished
@@ -14,6 +15,7 @@ from dialer.ports import (
     ChannelGone,
     CommandRefused,
     Gateway,
+    GatewayPaused,
     GatewayUnavailable,
     Origination,
     OriginationRefused,
@@ -21,6 +23,7 @@ from dialer.ports import (
 )
 from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live, ended_now
 from dialer.usecases.commits import progress
+from dialer.usecases.pausing import leave_alone
 
 log = structlog.get_logger()
 
@@ -30,10 +33,13 @@ Command = CallPlay | CallStopPlayback | CallBridge | CallHangUp
 class Commands:
     """Carries out commands once each, as far as this worker remembers."""
 
-    def __init__(self, *, outbox: Outbox, attempts: Attempts, gateway: Gateway) -> None:
+    def __init__(
+        self, *, outbox: Outbox, attempts: Attempts, gateway: Gateway, pauses: Pauses
+    ) -> None:
         self._outbox = outbox
         self._attempts = attempts
         self._gateway = gateway
+        self._pauses = pauses
 
     async def carry_out(self, envelope: Envelope[Command]) -> None:
         """Do what the command says; a call that is gone needs nothing any more.
@@ -103,6 +109,8 @@ class Commands:
             await self._gateway.originate(origination)
         except (OriginationRefused, OriginationUnknown) as failure:
             log.info("agent not called", attempt_id=command.attempt_id, why=str(failure))
+            if isinstance(failure, GatewayPaused):
+                await leave_alone(self._pauses, failure)
             self._attempts.hear(ended_now(command.leg_id, 38))
 
     async def _note_leg(self, live: Live, command: CallBridge) -> bool:

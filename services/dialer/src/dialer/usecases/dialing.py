@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 
 import structlog
-from chassis.errors import TRANSIENT, Forgotten, persist
+from chassis.errors import Forgotten, persist
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, Position, StaleWrite
 from contracts.call import Attempt, Outcome
@@ -41,6 +41,7 @@ from dialer.ports import (
 from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live
 from dialer.usecases.commits import Held, giving_up, intent
 from dialer.usecases.holds import Holds, PutOff
+from dialer.usecases.pausing import leave_alone
 
 log = structlog.get_logger()
 
@@ -326,7 +327,7 @@ class Dialing:
                     permit,
                 )
         except GatewayPaused as asked:
-            await self._pause(asked)
+            await leave_alone(self._pauses, asked)
             await self._attempts.withdraw(live, again_at=_soon(permit) + asked.pause)
         except OriginationRefused as refusal:
             log.info("origination refused", attempt_id=attempt.attempt_id, why=refusal.why)
@@ -337,14 +338,6 @@ class Dialing:
             log.warning("origination not answered", attempt_id=attempt.attempt_id)
             return Asked.UNANSWERED
         return Asked.ANSWERED
-
-    async def _pause(self, asked: GatewayPaused) -> None:
-        """Leave the gateway alone for as long as it asks, all workers together."""
-        log.warning("gateway asks for a pause", why=str(asked), pause_s=asked.pause.total_seconds())
-        try:
-            await self._pauses.begin(asked.pause)
-        except TRANSIENT as trouble:  # the others are told by the gateway itself
-            log.warning("pause not told to the others", why=str(trouble))
 
 
 def _soon(permit: Permit) -> datetime:
