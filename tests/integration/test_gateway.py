@@ -34,6 +34,7 @@ from dialer.domain.signals import (
 from dialer.ports import (
     ChannelGone,
     Fate,
+    GatewayPaused,
     GatewayUnavailable,
     Origination,
     OriginationRefused,
@@ -181,6 +182,18 @@ async def test_a_far_end_that_hangs_up_gives_an_unknown_cause(line: Line, unique
     await line.answered(id_, ANSWERS_AND_HANGS_UP)
     ended = await line.hears(id_, ChannelEnded)
     assert (ended.cause, ended.was_answered) == (0, True)
+
+
+@simulated
+async def test_a_gateway_that_has_too_much_to_do_says_for_how_long(
+    line: Line, unique: Unique
+) -> None:
+    number = "155500982"
+    with pytest.raises(GatewayPaused) as asked:
+        await line.gateway.originate(an_origination(refused := unique("call"), number))
+    assert asked.value.pause == timedelta(seconds=2)
+    assert (await line.gateway.lookup(refused)).fate is Fate.NEVER_SEEN
+    await line.answered(unique("call"), number)
 
 
 @pytest.mark.parametrize(
