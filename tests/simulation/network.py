@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from dialer.domain.signals import Answered, CallSignal, ChannelEnded, Ringing
 from dialer.ports import (
     Fate,
+    GatewayPaused,
     GatewayUnavailable,
     Origination,
     OriginationRefused,
@@ -22,8 +23,11 @@ from tests.simulation.lines import Health
 BUSY, CLEARED, NO_ANSWER = 17, 16, 19
 DISPOSITION = {BUSY: "BUSY", CLEARED: "ANSWERED", NO_ANSWER: "NO ANSWER"}
 SETTLED_AFTER_S = 1.5
-REFUSED = 0.1
-"""Of the troubles of an origination, how many are refusals."""
+REFUSALS = (
+    GatewayUnavailable(),
+    OriginationRefused(500, "the network says no"),
+    GatewayPaused(503, "the network is busy", timedelta(seconds=3)),
+)
 
 
 @dataclass
@@ -153,9 +157,7 @@ class GatewayLine:
         if origination.not_after is not None and self._loop.time() > origination.not_after:
             raise GatewayUnavailable
         if self._health.fails():
-            if self._health.chance.random() < REFUSED:
-                raise OriginationRefused(500, "the network says no")
-            raise GatewayUnavailable
+            raise self._health.chance.choice(REFUSALS)
         # From here on it is on its way, whatever becomes of the worker.
         way_s = self._health.chance.uniform(0.0005, 0.2)
         self._loop.call_later(

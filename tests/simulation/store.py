@@ -200,6 +200,11 @@ class Store:
         self._ends[key] = self._now_us() + int(lasting) * 1000
         return 1
 
+    def _pttl(self, key: bytes) -> int:
+        if self._at(key) is None:
+            return -2
+        return (self._ends[key] - self._now_us()) // 1000 if key in self._ends else -1
+
     def _publish(self, _channel: bytes, _word: bytes) -> int:
         return 0
 
@@ -260,10 +265,12 @@ class Store:
         return len(self._between(key, low, high))
 
     def _zrangebyscore(self, key: bytes, low: bytes, high: bytes, *options: bytes) -> list[Any]:
-        rows = self._between(key, low, high)
-        if options:
-            _, start, count = options
+        rows, words = self._between(key, low, high), [word.upper() for word in options]
+        if b"LIMIT" in words:
+            start, count = words[words.index(b"LIMIT") + 1 :][:2]
             rows = rows[int(start) : int(start) + int(count)]
+        if b"WITHSCORES" in words:
+            return [word for member, score in rows for word in (member, _shown(score))]
         return [member for member, _ in rows]
 
     def _zremrangebyscore(self, key: bytes, low: bytes, high: bytes) -> int:

@@ -13,7 +13,7 @@ from contracts.call import Outcome
 from contracts.campaign import CampaignStatus
 from contracts.dialing import DialingExhausted
 from contracts.target import TargetStatus
-from target_queue.keys import claims_key, due_key, live_key, worker_key
+from target_queue.keys import claims_key, deferred_keys, due_key, live_key, worker_key
 from target_queue.packing import unpack
 
 from tests.simulation.clock import run
@@ -230,6 +230,7 @@ class Story:
             f"{name}: {store.execute(word, key)}"
             for name, word, key in (
                 ("due", "ZCARD", due_key(SHARD, OUTDIAL)),
+                *(("put off", "ZCARD", key) for key in deferred_keys(SHARD, OUTDIAL)),
                 ("claims", "ZCARD", claims_key(SHARD, OUTDIAL)),
                 ("live", "ZCARD", live_key(SHARD, CAMPAIGN)),
             )

@@ -31,7 +31,7 @@ from dialer.usecases.dialing import Dialing
 from dialer.usecases.fleet import Fleet
 from dialer.usecases.holds import Holds
 from dialer.usecases.recovery import Recovery
-from target_queue import Numbers, Pace, Permits, TargetQueue, Workers
+from target_queue import Deferrals, Numbers, Pace, Pauses, Permits, TargetQueue, Workers
 from target_queue.keys import outdial_shard
 from target_queue.queue import _addition
 
@@ -138,6 +138,7 @@ class Worker:
         self.outbox = Outbox(redis)
         self.world.log.outboxes.append(self.outbox)
         queue, permits = TargetQueue(self.outbox), Permits(self.outbox)
+        deferrals, pauses = Deferrals(self.outbox), Pauses(self.outbox)
         attempts = Attempts(outbox=self.outbox, queue=queue, worker=self.name)
 
         def hear(signal: Any) -> None:
@@ -148,11 +149,12 @@ class Worker:
         holds = Holds(Numbers(self.outbox), attempts.open_attempts)
         dialing = Dialing(
             outbox=self.outbox, queue=queue, permits=permits, attempts=attempts, gateway=gateway,
-            holds=holds, worker=self.name, gateway_calls_per_second=None,
+            holds=holds, worker=self.name, gateway_calls_per_second=None, deferrals=deferrals,
+            pauses=pauses,
         )  # fmt: skip
         self.campaigns = Campaigns(
             outbox=self.outbox, queue=queue, dialing=dialing, pace=Pace(self.outbox),
-            roster=Roster(), is_connected=lambda: True,
+            roster=Roster(), is_connected=lambda: True, deferrals=deferrals, pauses=pauses,
         )  # fmt: skip
         self.recovery = Recovery(
             outbox=self.outbox, attempts=attempts, dialing=dialing, gateway=gateway,
