@@ -31,8 +31,11 @@ up: $(READY) ## Run everything on this machine; ctrl-C ends it
 test: $(READY) ## Run the tests, on real Kafka and real Redis where they can be had
 	@$(BIN)/pytest
 
-test-faults: $(READY) ## Break everything on purpose, for many minutes (SEED=N: as that time)
-	@$(BIN)/pytest -m faults tests/faults $(if $(SEED),--seed $(SEED))
+test-faults: $(READY) ## Break everything on purpose, for many minutes (SEED=N: as that time; SEEDS, TARGETS, MINUTES)
+	@$(BIN)/pytest -m faults tests/faults $(foreach name,seed seeds targets minutes,\
+		$(if $($(call upper,$(name))),--$(name) $($(call upper,$(name)))))
+
+upper = $(shell echo $(1) | tr a-z A-Z)
 
 check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .

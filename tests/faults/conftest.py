@@ -31,6 +31,7 @@ class Session(Protocol):
     @property
     def ground(self) -> Ground: ...
     def redis(self) -> Found: ...
+    def announce(self, line: str) -> None: ...
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +54,23 @@ class Lined:
     kafka: Proxy
     redis: Proxy
     gateway: Proxy
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for, and where figures are told."""
+
+    seeds: range
+    targets: int | None
+    seconds: float
+    tell: Callable[[str], None]
+
+
+@pytest.fixture
+def asked(seed: int, pytestconfig: pytest.Config, stack: Session) -> Asked:
+    option = pytestconfig.option
+    seeds = range(seed, seed + option.seeds)
+    return Asked(seeds, option.targets, option.minutes * 60, stack.announce)
 
 
 @pytest.fixture(scope="session")

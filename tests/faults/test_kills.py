@@ -7,10 +7,8 @@ The sizes are small unless asked for: `--seeds 20 --targets 10000` is R1 in full
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from campaignctl.stack import Stack, StackOptions, running_stack
@@ -19,12 +17,9 @@ from contracts.call import Outcome
 
 from tests.e2e.test_failpoints import POINTS
 from tests.faults.campaign import Campaign, until
+from tests.faults.conftest import Asked
 
 Make = Callable[..., Campaign]
-
-
-class Session(Protocol):
-    def announce(self, line: str) -> None: ...
 
 
 RECOVERED_WITHIN_S = 30.0
@@ -50,23 +45,6 @@ def fleet(armed: Path, seed: int) -> Iterator[Stack]:
     options = StackOptions(speed=20, dialers=4, settings=settings, seed=seed)
     with running_stack(options, announce=lambda _: None) as stack:
         yield stack
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the command line asks for, and where figures are told."""
-
-    seeds: range
-    targets: int | None
-    seconds: float
-    tell: Callable[[str], None]
-
-
-@pytest.fixture
-def asked(seed: int, pytestconfig: pytest.Config, stack: Session) -> Asked:
-    option = pytestconfig.option
-    seeds = range(seed, seed + option.seeds)
-    return Asked(seeds, option.targets, option.minutes * 60, stack.announce)
 
 
 def the_dead(fleet: Stack) -> list[str]:

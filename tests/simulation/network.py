@@ -40,6 +40,7 @@ class Channel:
     state: str = "dialing"
     answered_at: float | None = None
     cause: int | None = None
+    ended_at: float = 0.0
     is_silent: bool = False
     listeners: set[str] = field(default_factory=set)
 
@@ -105,7 +106,7 @@ class Network:
 
     def _end(self, channel: Channel, cause: int) -> None:
         if channel.cause is None:
-            channel.cause = cause
+            channel.cause, channel.ended_at = cause, self._loop.time()
             began = next(r.at for r in reversed(self.journal) if r.channel_id == channel.id)
             self.spans.append((channel.number, began, self._loop.time()))
             ended = ChannelEnded(channel.id, self._at(), cause, None, None)

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any, cast
 from unittest.mock import patch
 
+from chassis import clock as clock_module
+from chassis.clock import StoreClock
 from chassis.outbox import Outbox
 from chassis.shards import outbox_key, shards_of
 from contracts.call import Attempt, CallDialing, CallHungUp, CallSettled, Outcome
@@ -44,6 +46,7 @@ OUTDIAL, CAMPAIGN, CUSTOMER = "outdial-1", "campaign-1", "customer-1"
 SHARD = outdial_shard(OUTDIAL)
 RELAY_S = (0.004, 0.03)
 AWAY_S = 0.2
+SKEW_S = 30.0
 NOTICED_AFTER_S = 6.0
 MICROSECOND = timedelta(microseconds=1)
 
@@ -139,7 +142,8 @@ class Worker:
         self.world.log.outboxes.append(self.outbox)
         queue, permits = TargetQueue(self.outbox), Permits(self.outbox)
         deferrals, pauses = Deferrals(self.outbox), Pauses(self.outbox)
-        attempts = Attempts(outbox=self.outbox, queue=queue, worker=self.name)
+        clock = StoreClock()
+        attempts = Attempts(outbox=self.outbox, queue=queue, worker=self.name, now=clock.now)
 
         def hear(signal: Any) -> None:
             self.world.loop.call_soon(partial(self._hear, attempts, signal))
@@ -171,10 +175,16 @@ class Worker:
         )
         dialing.attach(recover=self.recovery.recover)
         self.attempts = attempts
+        await for_ever(lambda: clock.set_by(self.outbox), is_once=True)
         await for_ever(self.recovery.take_up, is_once=True)
         for loop in (
-            fleet.beat, self.recovery.watch, self.campaigns.reap, holds.renew, self._reconcile,
-        ):  # fmt: skip
+            lambda: clock.follow(self.outbox),
+            fleet.beat,
+            self.recovery.watch,
+            self.campaigns.reap,
+            holds.renew,
+            self._reconcile,
+        ):
             self.within(for_ever(loop))
 
     async def _reconcile(self) -> None:
@@ -244,7 +254,7 @@ class World:
         return int((BEGIN.timestamp() + self.loop.time()) * 1_000_000)
 
     async def worker(self, name: str) -> Worker:
-        worker = Worker(self, name, self.chance.uniform(-0.2, 0.2), self.trouble)
+        worker = Worker(self, name, self.chance.uniform(-SKEW_S, SKEW_S), self.trouble)
         self.workers.append(worker)
         await worker.start()
         return worker
@@ -325,5 +335,6 @@ def drawn_from(chance: random.Random) -> Iterator[None]:
         patch.object(fleet_module, "shards_of", one_shard),
         patch.object(recovery_module, "shards_of", one_shard),
         patch.object(recovery_module, "datetime", Clock),
+        patch.object(clock_module, "datetime", Clock),
     ):
         yield

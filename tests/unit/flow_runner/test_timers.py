@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from flow_runner.usecases.timers import StoreClock, Timers
+from chassis.clock import StoreClock
+from flow_runner.usecases.timers import Timers
 
 
 class Empty:

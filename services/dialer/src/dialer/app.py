@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from chassis.clock import StoreClock
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
 from fastapi import FastAPI
@@ -38,7 +39,8 @@ def _wire(settings: Settings, parts: Parts) -> None:
     roster = Roster()
     permits = Permits(parts.outbox)
     pauses = Pauses(parts.outbox)
-    attempts = Attempts(outbox=parts.outbox, queue=queue, worker=settings.worker)
+    clock = StoreClock()
+    attempts = Attempts(outbox=parts.outbox, queue=queue, worker=settings.worker, now=clock.now)
     link = Link(parts.readiness)
     gateway = AriGateway(
         url=settings.ari_url,
@@ -112,7 +114,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
         async for outdial_id in queue.wakes():
             campaigns.wake_outdial(outdial_id)
 
-    parts.on_start.append(recovery.take_up)
+    parts.on_start += [lambda: clock.set_by(parts.outbox), recovery.take_up]
     parts.on_rebuilt.append(recovery.resume)
     parts.loops += [
         gateway.run,
@@ -123,6 +125,7 @@ def _wire(settings: Settings, parts: Parts) -> None:
         campaigns.reap,
         fleet.beat,
         holds.renew,
+        lambda: clock.follow(parts.outbox),
     ]
     parts.on_stop += [campaigns.stop, *finishes, fleet.leave]
 

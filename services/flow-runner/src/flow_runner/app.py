@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from chassis.clock import StoreClock
 from chassis.lifecycle import Parts, Service
 
 from flow_runner.adapters.espeak import Espeak
@@ -11,7 +12,7 @@ from flow_runner.settings import Settings
 from flow_runner.subscribers import follow_roster, subscribe_calls
 from flow_runner.usecases.flows import NAMESPACE, Flows
 from flow_runner.usecases.lines import SHARD, QueueLines
-from flow_runner.usecases.timers import StoreClock, Timers
+from flow_runner.usecases.timers import Timers
 
 
 def build(settings: Settings) -> Service:

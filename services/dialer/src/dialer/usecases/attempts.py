@@ -68,8 +68,19 @@ class Listener(Protocol):
 class Attempts:
     """All attempts this worker answers for."""
 
-    def __init__(self, *, outbox: Outbox, queue: TargetQueue, worker: str) -> None:
+    def __init__(
+        self, *, outbox: Outbox, queue: TargetQueue, worker: str, now: Callable[[], datetime]
+    ) -> None:
+        """Answer for nothing yet.
+
+        Args:
+            outbox: Holds their records.
+            queue: Holds their targets.
+            worker: Our name.
+            now: The store's time: what is due when must not hang on this machine's clock.
+        """
         self._outbox = outbox
+        self._now = now
         self._queue = queue
         self._worker = worker
         self._gateway: Gateway
@@ -240,7 +251,7 @@ class Attempts:
     ) -> None:
         """Commit the end of an attempt; a target that was changed meanwhile is read again."""
         reach("call-ended")
-        at = datetime.now(UTC)
+        at = self._now()
         attempt = live.held.attempt
         while True:
             try:

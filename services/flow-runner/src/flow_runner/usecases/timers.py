@@ -2,10 +2,10 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from chassis.clock import StoreClock
 from chassis.outbox import Outbox
 from chassis.shards import shards_of
 
@@ -16,24 +16,6 @@ log = structlog.get_logger()
 
 LONGEST_SLEEP_S = 1.0
 FIRED_AT_ONCE = 500
-
-
-class StoreClock:
-    """The store's time: the local clock, corrected by what Redis says."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        """Return the present instant as the store sees it."""
-        return datetime.now(UTC) + self._ahead
-
-    async def set_by(self, outbox: Outbox) -> None:
-        """Look at the store's clock."""
-        before = datetime.now(UTC)
-        seconds, micros = await outbox.redis.time()
-        store = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
-        self._ahead = store - before
 
 
 class Timers:

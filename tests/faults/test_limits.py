@@ -1,0 +1,70 @@
+"""O6 and O7 on four dialers: the rate is never passed and always used, and a stop is a stop.
+
+`--minutes 10` is the full length.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+from campaignctl.stack import Stack, StackOptions, running_stack
+
+from tests.faults.campaign import Campaign, until
+from tests.faults.conftest import Asked
+
+Make = Callable[..., Campaign]
+
+CAP = 40
+USED = 0.99
+STOPPED_WITHIN_S = 1.0
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+@pytest.fixture(scope="module")
+def fleet(seed: int) -> Iterator[Stack]:
+    settings = {f"{name}_LOG_LEVEL": "warning" for name in ("DIALER", "FLOW_RUNNER")}
+    options = StackOptions(speed=20, dialers=4, settings=settings, seed=seed)
+    with running_stack(options, announce=lambda _: None) as stack:
+        yield stack
+
+
+def test_the_rate_is_never_passed_and_always_used_until_the_stop(
+    campaign: Make, fleet: Stack, asked: Asked
+) -> None:
+    targets = round(CAP * asked.seconds * 1.1) + CAP * 5
+    one = campaign(fleet, targets, endings=("960",), per_second=CAP, concurrent=400)
+    one.start()
+    one.await_rings(round(CAP * asked.seconds), within_s=asked.seconds * 1.5 + 30)
+    stopped_at = one.stop()
+    until(one.is_over, 30, "the stop")
+    at = sorted(datetime.fromisoformat(line["at"]) for line in one.rings())
+    late = (at[-1] - stopped_at).total_seconds()
+    span = min(60.0, asked.seconds)
+    shares = used(at[CAP : round(CAP * asked.seconds)], span)
+    worst = max(after - before for before, after in pairwise(at)).total_seconds()
+    asked.tell(
+        f"{len(at)} calls, {min(shares):.2%} of the rate used in the worst {span:g} s, longest "
+        f"pause {worst:.3f} s, last call {late:+.3f} s after the stop was acknowledged"
+    )
+    assert late <= STOPPED_WITHIN_S
+    one.verify(is_done=False)
+    assert min(shares) >= USED
+
+
+def used(at: list[datetime], span_s: float) -> list[float]:
+    """Return which part of the rate each whole span has used; of less than one, its own."""
+    shares: list[float] = []
+    first = 0
+    while first < len(at) - 1:
+        begin = at[first]
+        last = next(
+            (n for n in range(first, len(at)) if (at[n] - begin).total_seconds() >= span_s), None
+        )
+        if last is None and shares:
+            break
+        end = len(at) - 1 if last is None else last
+        shares.append((end - first) / ((at[end] - begin).total_seconds() * CAP))
+        first = end
+    return shares
