@@ -247,6 +247,33 @@ def test_a_ring_before_its_intent_is_found() -> None:
     assert found(ledgers(unready, *STORIES[1:])) == {"P5"}
 
 
+def test_a_ring_of_another_number_than_was_intended_is_found() -> None:
+    wrong = replace(a_ring(STORIES[0]), number="+12125550177")
+    assert found(ledgers(rings=(wrong, *map(a_ring, STORIES[1:])))) == {"P5"}
+
+
+def test_a_stranger_at_one_of_our_numbers_is_found_whoever_else_uses_the_gateway() -> None:
+    rings = tuple(map(a_ring, STORIES))
+    ours = Origination("stranger", ANN, after(500), after(500))
+    theirs = replace(ours, number="+12125550177")
+    shared = replace(ledgers(rings=(*rings, theirs)), is_shared=True)
+    assert found(shared) == set()
+    assert found(replace(shared, originations=(*rings, ours))) == {"P5"}
+    asked = replace(ledgers(rings=(*rings, ours)), campaign_ids=(CAMPAIGN,))
+    assert found(asked) == {"P5"}
+
+
+def test_an_attempt_after_a_success_is_found() -> None:
+    answered = a_story("ann", 1, 1, outcome=Outcome.ANSWERED)
+    assert "was a success" in str(verify(ledgers(answered, *STORIES[1:])))
+
+
+def test_two_attempts_of_a_target_that_are_open_at_once_are_found() -> None:
+    late = replace(STORIES[0].settlements[0], at=after(71))
+    verdicts = verify(ledgers(replace(STORIES[0], settlements=(late,)), *STORIES[1:]))
+    assert "ann/2 was made while attempt ann/1 was open" in str(verdicts)
+
+
 def test_an_outcome_of_a_call_that_never_was_is_found() -> None:
     assert found(ledgers(rings=tuple(map(a_ring, STORIES[1:])))) == {"P5"}
 

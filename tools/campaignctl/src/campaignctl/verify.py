@@ -26,6 +26,7 @@ from campaignctl.verification.reading import (
     read_call_records,
     read_journal,
     read_log,
+    up_to,
 )
 
 NAMED_AT_MOST = 20
@@ -106,13 +107,16 @@ def verify_(
     if missing:
         raise CannotGoOn(f"the log knows no campaign {', '.join(sorted(missing))}")
     begun, ended = read_call_records(call_records) if call_records else (None, {})
+    if journal is not None:
+        begun = read_journal(journal)
     verdicts = verify(
         Ledgers(
             log=told,
-            originations=read_journal(journal) if journal else begun,
+            originations=None if begun is None else up_to(told.read_at, begun),
             ended_at=ended,
             answers=answers,
             campaign_ids=tuple(campaign_ids or ()),
+            is_shared=journal is None,
         )
     )
     if json_:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from contracts.call import Outcome
 from contracts.campaign import StatusCause
 from contracts.target import TargetStatus
+from target_queue.numbering import number_of
 
 from campaignctl.verification.ledgers import SLACK, History, Ledgers, Ring, Story
 from campaignctl.verification.verdicts import Doubt, Finding, Violation
@@ -62,6 +63,8 @@ def attempts_by_the_outplan(ledgers: Ledgers) -> Iterator[Finding]:
         yield from _too_many(ledgers, target_id, counted)
         for before, after in pairwise(counted):
             yield from _too_soon(ledgers, before, after)
+        for before, after in pairwise(tries):
+            yield from _out_of_turn(before, after)
 
 
 def _too_many(ledgers: Ledgers, target_id: str, tries: list[Story]) -> Iterator[Finding]:
@@ -108,6 +111,15 @@ def _too_soon(ledgers: Ledgers, before: Story, after: Story) -> Iterator[Finding
         )
 
 
+def _out_of_turn(before: Story, after: Story) -> Iterator[Finding]:
+    """Find an attempt beside one that is open, or after one that was a success."""
+    end = before.settlements[0] if before.settlements else None
+    if end is not None and end.is_success:
+        yield _story(f"was made though attempt {before.attempt_id} was a success", after)
+    elif end is None or (after.created_at and end.at > after.created_at + CLOCKS):
+        yield _story(f"was made while attempt {before.attempt_id} was open", after)
+
+
 def one_end_per_target(ledgers: Ledgers) -> Iterator[Finding]:
     """O4: each attempt is settled once, and nothing of a campaign that has stopped is open."""
     asked = set(ledgers.asked)
@@ -149,13 +161,7 @@ def journal_is_log(ledgers: Ledgers) -> Iterator[Finding]:
         yield Doubt(why)
     yield from _strangers(ledgers)
     for ring in ledgers.rings:
-        intended = ring.story.intended_at
-        if intended is None:
-            yield _of("rang without an intent", ring)
-        elif ring.origination.until < intended - CLOCKS:
-            yield _of("rang before its intent was told", ring)
-        if ring.story.is_withdrawn:
-            yield _of("rang, and the log says that it was withdrawn", ring)
+        yield from _unlike_its_intent(ring)
     asked = set(ledgers.asked)
     for story in ledgers.log.stories.values():
         is_asked = story.campaign_id in asked and not story.is_flow_only and story.intended_at
@@ -164,12 +170,28 @@ def journal_is_log(ledgers: Ledgers) -> Iterator[Finding]:
             yield _story(f"ended as {story.outcome}, and the network never heard of it", story)
 
 
+def _unlike_its_intent(ring: Ring) -> Iterator[Finding]:
+    """Find what the intent of a call does not cover."""
+    intended = ring.story.intended_at
+    if intended is None:
+        yield _of("rang without an intent", ring)
+    elif ring.origination.until < intended - CLOCKS:
+        yield _of("rang before its intent was told", ring)
+    if number_of(ring.origination.number) != number_of(ring.story.address):
+        yield _of("rang another number than was intended", ring)
+    if ring.story.is_withdrawn:
+        yield _of("rang, and the log says that it was withdrawn", ring)
+
+
 def _strangers(ledgers: Ledgers) -> Iterator[Finding]:
-    """Find originations of which the log knows nothing; whose they are, nobody can tell."""
+    """Find originations of which the log knows nothing; whose they are, their number tells."""
     known = ledgers.log.stories.keys() | ledgers.log.legs
     for one in ledgers.originations or ():
-        if one.channel_id not in known and not ledgers.campaign_ids:
+        campaigns = ledgers.campaigns_with(number_of(one.number))
+        is_ours = campaigns or not (ledgers.is_shared or ledgers.campaign_ids)
+        if one.channel_id not in known and is_ours:
             yield Violation(
+                campaign_ids=campaigns,
                 what=f"channel {one.channel_id} was originated at {one.at:%X.%f}, and the log has "
                 "no intent of it",
                 attempt_ids=(one.channel_id,),

@@ -73,7 +73,7 @@ class _Telling:
     attempt: tuple[Any, ...] | None = None
     intended_at: datetime | None = None
     hung_up_at: datetime | None = None
-    settlements: dict[int, Settlement] = field(default_factory=dict)
+    settlements: list[Settlement] = field(default_factory=list)
 
 
 class LogFold:
@@ -152,7 +152,8 @@ class LogFold:
             case CallSettled() as fact:
                 told = self._told(fact.attempt_id, fact.campaign_id)
                 settled = Settlement(fact.outcome, fact.is_success, fact.at)
-                told.settlements.setdefault(envelope.sequence, settled)
+                if settled not in told.settlements:  # what is delivered again is the same
+                    told.settlements.append(settled)
             case CallBridge(leg_id=leg_id):
                 self._legs.add(leg_id)
             case CallBridged() | CallBridgeFailed() | CallUnbridged() as fact:
@@ -243,5 +244,5 @@ def _story(attempt_id: str, told: _Telling) -> Story:
         created_at=created,
         intended_at=told.intended_at,
         hung_up_at=told.hung_up_at,
-        settlements=tuple(settled for _, settled in sorted(told.settlements.items())),
+        settlements=tuple(told.settlements),
     )

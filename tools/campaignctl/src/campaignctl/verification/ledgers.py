@@ -14,6 +14,7 @@ from chassis.restoring import VERSIONS_AHEAD
 from contracts.call import Outcome
 from contracts.campaign import AmbiguousHandle, Campaign, CampaignStatus, StatusCause
 from contracts.target import TargetOutcome, TargetStatus
+from target_queue.numbering import number_of
 
 SLACK = timedelta(seconds=1)
 """How long after a change was told who dials may still go by what was before."""
@@ -200,6 +201,7 @@ class Log:
         legs: Calls to agents: their channels.
         gaps: What is missing in the story of the calls, in words; none is how it should be.
         messages: How many were read.
+        read_at: When a live log ended where it was read to; None: it was exported.
     """
 
     stories: Mapping[str, Story]
@@ -209,6 +211,7 @@ class Log:
     legs: frozenset[str] = frozenset()
     gaps: tuple[str, ...] = ()
     messages: int = 0
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,7 @@ class Ledgers:
         ended_at: By channel, the second in which its call record says that it ended.
         answers: By campaign; None: the API was not asked.
         campaign_ids: Those that are asked about; none: all.
+        is_shared: The network serves others too: what rings beside our numbers is theirs.
     """
 
     log: Log
@@ -256,6 +260,7 @@ class Ledgers:
     ended_at: Mapping[str, datetime] = field(default_factory=dict)
     answers: Mapping[str, Shown] | None = None
     campaign_ids: tuple[str, ...] = ()
+    is_shared: bool = False
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -287,6 +292,22 @@ class Ledgers:
         found: dict[str, datetime] = {}
         for ring in self.rings:
             found.setdefault(ring.story.attempt_id, ring.at)
+        return found
+
+    def campaigns_with(self, number: str) -> tuple[str, ...]:
+        """Return the campaigns whose targets have a number."""
+        return tuple(sorted(self._campaigns_with.get(number, ())))
+
+    @cached_property
+    def _campaigns_with(self) -> Mapping[str, set[str]]:
+        of_outdial: defaultdict[str | None, set[str]] = defaultdict(set)
+        for id_, history in self.log.histories.items():
+            for version in history.versions:
+                of_outdial[version.campaign.outdial_id].add(id_)
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for target in self.log.targets.values():
+            for address in target.addresses:
+                found[number_of(address)] |= of_outdial[target.outdial_id]
         return found
 
     @cached_property

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -43,12 +44,22 @@ def read_journal(path: Path) -> list[Origination]:
 def read_call_records(path: Path) -> tuple[list[Origination], dict[str, datetime]]:
     """Return the originations that a gateway's call records tell, and when each call had ended.
 
-    The instants are whole seconds: a call began within the second that its record names.
+    The instants are whole seconds: a call began within the second that its record names. One that
+    was bridged has several, each from where the one before ends: together they are one call.
 
     Raises:
         CannotGoOn: They cannot be read, or are none.
     """
-    begun, ended = [], {}
+    begun: list[Origination] = []
+    ended: dict[str, datetime] = {}
+    for start, end, channel_id, number in sorted(_spans(path)):
+        if channel_id not in ended or start > ended[channel_id] + SECOND:
+            begun.append(Origination(channel_id, number, start, start + SECOND))
+        ended[channel_id] = max(end, ended.get(channel_id, end))
+    return begun, ended
+
+
+def _spans(path: Path) -> Iterator[tuple[datetime, datetime, str, str]]:
     for number, line in _lines(path):
         row = next(csv.reader([line]))
         try:
@@ -56,9 +67,7 @@ def read_call_records(path: Path) -> tuple[list[Origination], dict[str, datetime
             end = datetime.fromisoformat(row[END]).replace(tzinfo=UTC)
         except (ValueError, IndexError) as error:
             raise CannotGoOn(f"{path}, line {number}: no call record") from error
-        begun.append(Origination(row[UNIQUE_ID], row[DST], start, start + SECOND))
-        ended[row[UNIQUE_ID]] = end
-    return sorted(begun, key=lambda one: one.at), ended
+        yield start, end, row[UNIQUE_ID], row[DST]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -70,6 +79,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     yield number, line
     except (OSError, UnicodeDecodeError) as error:
         raise CannotGoOn(f"{path} cannot be read: {error}") from error
+
+
+def up_to(read_at: datetime | None, originations: Sequence[Origination]) -> list[Origination]:
+    """Leave out what is younger than a log that was read: its intent may not be in there."""
+    return [one for one in originations if read_at is None or one.until < read_at]
 
 
 def read_log(
@@ -106,6 +120,7 @@ async def _read_log(
     topics = CATALOGUE if export is not None else tuple(TOPICS.values())
     fold, done = LogFold({(one.topic, one.partition): at for one, at in since.items()}), 0
     async with Log(bootstrap, topics, since) as log:
+        read_at = datetime.now(UTC)
         ends = await log.unread()
         total = sum(ends.values())
         while ends:
@@ -116,7 +131,7 @@ async def _read_log(
                         write_line(export, record)
                 done += len(records)
             on_progress(done, total)
-    return fold.log()
+    return replace(fold.log(), read_at=read_at)
 
 
 def fold_lines(records: Iterable[LogRecord]) -> Told:
