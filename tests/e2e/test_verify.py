@@ -121,3 +121,28 @@ def test_a_campaign_that_nobody_knows_is_an_error(run: Run) -> None:
     assert ended.returncode == 1
     assert "the log knows no campaign" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--log"),
+        (("--log", __file__), "no record of a log"),
+        (("--kafka-bootstrap", "127.0.0.1:1"), "is away"),
+        (
+            ("--kafka-bootstrap", "127.0.0.1:1", "--api-url", "http://127.0.0.1:1"),
+            "Nothing listens",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_no_violation(arguments: tuple[str, ...], words: str) -> None:
+    ended = subprocess.run(
+        [CAMPAIGNCTL, "verify", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,7 +1,8 @@
 """`campaignctl verify`: were the promises kept?"""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -86,7 +87,8 @@ def verify_(
 
     The witnesses are the log on Kafka, the network's journal or the gateway's call records, and
     the API; a promise for which a witness is missing is not asked about. The exit status is 0
-    when all that was asked is kept, 1 when something is violated, and 2 when it cannot be said.
+    when all that was asked is kept, 1 when something is violated, and 2 when it cannot be
+    said, or a witness cannot be read.
 
     For example:
 
@@ -96,19 +98,20 @@ def verify_(
     """
     if (kafka_bootstrap is None) == (log is None):
         raise typer.BadParameter("give either --kafka-bootstrap or --log")
-    answers = None
-    if api_url is not None:
-        with Client(api_url) as client:
-            client.identify(username, password, accesskey)
-            asked = campaign_ids or [row["id"] for row in client.every("/campaigns")]
-            answers = ask_api(client, asked)
-    told = _read(kafka_bootstrap, log, export)
-    missing = set(campaign_ids or ()) - told.histories.keys()
-    if missing:
-        raise CannotGoOn(f"the log knows no campaign {', '.join(sorted(missing))}")
-    begun, ended = read_call_records(call_records) if call_records else (None, {})
-    if journal is not None:
-        begun = read_journal(journal)
+    with _or_cannot_say():
+        answers = None
+        if api_url is not None:
+            with Client(api_url) as client:
+                client.identify(username, password, accesskey)
+                asked = campaign_ids or [row["id"] for row in client.every("/campaigns")]
+                answers = ask_api(client, asked)
+        told = _read(kafka_bootstrap, log, export)
+        missing = set(campaign_ids or ()) - told.histories.keys()
+        if missing:
+            raise CannotGoOn(f"the log knows no campaign {', '.join(sorted(missing))}")
+        begun, ended = read_call_records(call_records) if call_records else (None, {})
+        if journal is not None:
+            begun = read_journal(journal)
     verdicts = verify(
         Ledgers(
             log=told,
@@ -124,6 +127,16 @@ def verify_(
     else:
         show(a_console(), verdicts)
     sys.exit(CODES[verdicts.word])
+
+
+@contextmanager
+def _or_cannot_say() -> Iterator[None]:
+    """End with the status that says so where a witness cannot be read; 1 would be a violation."""
+    try:
+        yield
+    except (CannotGoOn, OSError) as error:
+        a_console(to_stderr=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(CODES[Word.CANNOT_SAY]) from error
 
 
 def _read(bootstrap: str | None, log: Path | None, export: Path | None) -> Told:
