@@ -87,6 +87,8 @@ def test_the_demo_dials_everybody_and_agrees_with_the_journal(tmp_path: Path) ->
     assert ended.returncode == 0, ended.stdout + ended.stderr
     told = json.loads(ended.stdout)
     assert told["differences"] == []
+    assert told["verdicts"]["verdict"] == "ok"
+    assert set(told["verdicts"]["promises"].values()) == {"ok"}
     assert (told["targets"], told["done"]) == (100, 100)
     assert (told["answered"], told["exhausted"]) == (70, 30)
     assert (told["answered_calls"], told["repeated_originations"]) == (70, told["retries"])

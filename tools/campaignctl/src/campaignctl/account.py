@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from campaignctl.summary import Evidence, by_kind, differences, figures
+from campaignctl.verification import Verdicts
+from campaignctl.verify import as_json, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,7 @@ class Engine:
         is_own: Nobody else uses the engine.
         records: Where logs and journal can be read afterwards; None: this engine keeps its own.
         check: Raises when a program of the engine has ended.
+        verdicts: Says how the promises were kept to a campaign; None: its log cannot be had.
     """
 
     api_url: str
@@ -33,22 +36,26 @@ class Engine:
     is_own: bool
     records: Path | None
     check: Callable[[], None]
+    verdicts: Callable[[str], Verdicts] | None = None
 
 
 class Account:
     """What came of a campaign, and whether the witnesses agree."""
 
-    def __init__(self, evidence: Evidence, engine: Engine) -> None:
+    def __init__(
+        self, evidence: Evidence, engine: Engine, verdicts: Verdicts | None = None
+    ) -> None:
         self._evidence = evidence
         self._engine = engine
+        self._verdicts = verdicts
         self._figures = figures(evidence)
         self._kinds = by_kind(evidence)
         self._differences = differences(evidence)
 
     @property
     def is_proven(self) -> bool:
-        """Whether all targets are done and nothing differs."""
-        return not self._differences
+        """Whether all targets are done, nothing differs and every promise was kept."""
+        return not self._differences and (self._verdicts is None or self._verdicts.is_ok)
 
     def as_json(self) -> dict[str, Any]:
         """Return the account for programs."""
@@ -64,6 +71,7 @@ class Account:
                 for row in self._kinds
             ],
             "differences": self._differences,
+            "verdicts": None if self._verdicts is None else as_json(self._verdicts),
             "campaign_id": self._evidence.campaign_id,
             "api_url": self._engine.api_url,
             "journal": None if self._journal is None else str(self._journal),
@@ -75,7 +83,10 @@ class Account:
         console.print()
         console.print(self._table_of_kinds())
         console.print(self._table_of_figures())
-        self._show_verdict(console)
+        self._show_agreement(console)
+        if self._verdicts is not None:
+            console.print()
+            show(console, self._verdicts)
         self._show_places(console)
 
     def _table_of_kinds(self) -> Table:
@@ -104,7 +115,7 @@ class Account:
         table.add_row("duration", f"{told.duration_s} s")
         return table
 
-    def _show_verdict(self, console: Console) -> None:
+    def _show_agreement(self, console: Console) -> None:
         console.print()
         for difference in self._differences:
             console.print(f"[bold red]differs:[/] {escape(difference)}")

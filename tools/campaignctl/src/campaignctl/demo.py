@@ -27,6 +27,8 @@ from campaignctl.stack import (
     running_stack,
 )
 from campaignctl.summary import Evidence, Row
+from campaignctl.verification import verify
+from campaignctl.verification.reading import ledgers_of
 
 LINE_EVERY_S = 2.0
 SPEED = 10.0
@@ -70,7 +72,8 @@ def demo(
 
     Starts a whole engine, does what the campaign tutorial says over HTTP, shows the campaign live
     until it stops by itself, and compares every figure with the journal of the simulated network.
-    Ends with 0 only if all targets are done and nothing differs.
+    Ends with 0 only if all targets are done, nothing differs and, on an engine of its own, every
+    promise was kept by what network, log and API tell.
 
     For example:
 
@@ -89,7 +92,8 @@ def demo(
         )
     with ground as engine:
         evidence = dial(console, engine, planned_targets(targets, seed=chosen), time_limit)
-    account = Account(evidence, engine)
+        verdicts = engine.verdicts(evidence.campaign_id) if engine.verdicts else None
+    account = Account(evidence, engine, verdicts)
     if json_:
         print_json(account.as_json())
     else:
@@ -165,6 +169,7 @@ def own_engine(console: Console, stack_options: StackOptions) -> Iterator[Engine
             is_own=True,
             records=stack_options.records,
             check=stack.check,
+            verdicts=lambda campaign_id: verify(ledgers_of(stack, campaign_id)),
         )
 
 

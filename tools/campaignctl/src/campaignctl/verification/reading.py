@@ -14,9 +14,10 @@ from contracts.topics import CATALOGUE
 from campaignctl.client import Client
 from campaignctl.errors import CannotGoOn
 from campaignctl.log import Log, LogRecord, Places, of, write_line
+from campaignctl.stack import Stack
 from campaignctl.verification.folding import TOPICS, LogFold
+from campaignctl.verification.ledgers import Ledgers, Origination, Shown
 from campaignctl.verification.ledgers import Log as Told
-from campaignctl.verification.ledgers import Origination, Shown
 
 UNIQUE_ID, DST, START, END = 0, 1, 2, 4
 SECOND = timedelta(seconds=1)
@@ -145,6 +146,26 @@ def fold_lines(records: Iterable[LogRecord]) -> Told:
 def ask_api(client: Client, campaign_ids: Sequence[str]) -> dict[str, Shown]:
     """Return what the API shows of campaigns."""
     return {id_: _shown(client, id_) for id_ in campaign_ids}
+
+
+def ledgers_of(stack: Stack, *campaign_ids: str) -> Ledgers:
+    """Return the ledgers of a running engine: its network's journal, its Kafka, its API.
+
+    Args:
+        stack: The engine.
+        campaign_ids: Those that are asked about.
+    """
+    with Client(stack.api_url) as client:
+        client.identify(stack.username, stack.password)
+        answers = ask_api(client, campaign_ids)
+    told = read_log(stack.kafka_bootstrap)
+    return Ledgers(
+        log=told,
+        originations=up_to(told.read_at, read_journal(stack.journal)),
+        ended_at=read_call_records(stack.call_records)[1],
+        answers=answers,
+        campaign_ids=campaign_ids,
+    )
 
 
 def _shown(client: Client, campaign_id: str) -> Shown:
