@@ -118,7 +118,7 @@ def test_a_campaign_that_nobody_knows_is_an_error(run: Run) -> None:
         check=False,
         timeout=60,
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "the log knows no campaign" in ended.stderr
     assert "Traceback" not in ended.stderr
 
