@@ -9,6 +9,7 @@ from campaignctl.verification.ledgers import Origination
 from campaignctl.verification.reading import read_call_records, up_to
 from contracts.call import CallSettled, Outcome
 from contracts.envelope import wrap
+from contracts.resources import CampaignCallDeleted
 from contracts.target import TargetStatus
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -63,3 +64,11 @@ def test_an_outcome_that_is_delivered_twice_is_one_and_another_under_its_number_
     assert len(fold.log().stories["a"].settlements) == 1
     fold.take(settled(2, Outcome.FAILED))
     assert len(fold.log().stories["a"].settlements) == 2
+
+
+def test_a_campaigncall_that_a_client_has_deleted_is_known() -> None:
+    fact = CampaignCallDeleted(attempt_id="a", customer_id="u", at=at(1))
+    envelope = wrap(fact, source="s", subject="a", sequence=1, at=at(1), customer_id="u")
+    fold = LogFold()
+    fold.take(LogRecord("resource.events", 0, 3, 0, fact.type, envelope.encode()))
+    assert fold.log().hidden == {"a"}

@@ -336,6 +336,11 @@ def test_what_the_api_shows_and_kafka_does_not_know_is_found() -> None:
     assert found(replace(witnesses, answers={CAMPAIGN: more})) == {"P7"}
     stale = replace(shown, calls={**shown.calls, "ann/1": "dialing"})
     assert found(replace(witnesses, answers={CAMPAIGN: stale})) == {"P7"}
+    few = {id_: status for id_, status in shown.calls.items() if id_ != "ann/1"}
+    forgetful = replace(witnesses, answers={CAMPAIGN: replace(shown, calls=few)})
+    assert found(forgetful) == {"P7"}
+    deleted = replace(forgetful, log=replace(forgetful.log, hidden=frozenset({"ann/1"})))
+    assert found(deleted) == set(), "a client wanted it so"
     other = replace(shown, targets={"ann": ("done", {0: 1})})
     assert found(replace(witnesses, answers={CAMPAIGN: other})) == {"P7"}
 

@@ -10,7 +10,7 @@ from contracts.campaign import StatusCause
 from contracts.target import TargetStatus
 from target_queue.numbering import number_of
 
-from campaignctl.verification.ledgers import SLACK, History, Ledgers, Ring, Story
+from campaignctl.verification.ledgers import SLACK, History, Ledgers, Ring, Shown, Story
 from campaignctl.verification.verdicts import Doubt, Finding, Violation
 
 CLOCKS = timedelta(milliseconds=100)
@@ -212,10 +212,8 @@ def api_is_log(ledgers: Ledgers) -> Iterator[Finding]:
                 attempt_ids=(unknown,),
             )
         for story in by_campaign[id_]:
-            settled = story.settlements[0].at if story.settlements else None
-            is_old = settled is not None and settled < shown.asked_at - SHOWN_WITHIN
-            if is_old and shown.calls.get(story.attempt_id, "done") != "done":
-                yield _story("is settled, and the API does not say so", story)
+            if story.attempt_id not in ledgers.log.hidden:
+                yield from _misshown(story, shown)
         for target_id, (status, counts) in shown.targets.items():
             standing = ledgers.log.targets.get(target_id)
             is_same = standing is not None and (status, dict(counts)) == (
@@ -229,6 +227,17 @@ def api_is_log(ledgers: Ledgers) -> Iterator[Finding]:
                     campaign_ids=(id_,),
                     target_id=target_id,
                 )
+
+
+def _misshown(story: Story, shown: Shown) -> Iterator[Finding]:
+    """Find what the API should have known for some time."""
+    settled = story.settlements[0].at if story.settlements else None
+    if settled is None or settled >= shown.asked_at - SHOWN_WITHIN:
+        return
+    if story.attempt_id not in shown.calls:
+        yield _story("is settled, and the API does not show it", story)
+    elif shown.calls[story.attempt_id] != "done":
+        yield _story("is settled, and the API does not say so", story)
 
 
 def _campaigns(*stories: Story) -> tuple[str, ...]:

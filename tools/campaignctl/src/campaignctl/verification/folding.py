@@ -27,6 +27,7 @@ from contracts.campaign import (
 from contracts.dialing import DialingExhausted
 from contracts.envelope import Envelope
 from contracts.number import ListedNumber, NumberChanged
+from contracts.resources import CampaignCallDeleted
 from contracts.target import Target, TargetAdded, TargetChanged, TargetDeleted
 from contracts.topics import (
     CALL_COMMANDS,
@@ -34,6 +35,7 @@ from contracts.topics import (
     CAMPAIGN_EVENTS,
     DIALING_EVENTS,
     NUMBER_EVENTS,
+    RESOURCE_EVENTS,
     TARGET_EVENTS,
 )
 from pydantic import ValidationError
@@ -53,11 +55,13 @@ TOPICS = {
     topic.name: topic
     for topic in (
         CAMPAIGN_EVENTS, TARGET_EVENTS, CALL_EVENTS, DIALING_EVENTS, CALL_COMMANDS, NUMBER_EVENTS,
+        RESOURCE_EVENTS,
     )
 }  # fmt: skip
 NEEDED = frozenset({
     "call.dialing", "call.hung_up", "call.settled", "call.bridge", "call.bridged",
-    "call.bridge_failed", "call.unbridged", "dialing.exhausted", *CAMPAIGN_EVENTS.types,
+    "call.bridge_failed", "call.unbridged", "dialing.exhausted", "campaigncall.deleted",
+    *CAMPAIGN_EVENTS.types,
     *TARGET_EVENTS.types, *NUMBER_EVENTS.types,
 })  # fmt: skip
 """Types that are parsed; of the others only the offset is looked at."""
@@ -90,6 +94,7 @@ class LogFold:
         self._targets: dict[str, tuple[int, Standing]] = {}
         self._listings: dict[tuple[str, str], list[Listing]] = {}
         self._legs: set[str] = set()
+        self._hidden: set[str] = set()
         self._same: dict[str, str] = {}
 
     def take(self, record: LogRecord) -> None:
@@ -127,6 +132,7 @@ class LogFold:
             targets={id_: standing for id_, (_, standing) in self._targets.items()},
             listings={key: tuple(rows) for key, rows in self._listings.items()},
             legs=frozenset(self._legs),
+            hidden=frozenset(self._hidden),
             gaps=tuple(self._gaps),
             messages=self._messages,
         )
@@ -167,6 +173,8 @@ class LogFold:
                 self._exhausted.setdefault(id_, {})[run] = envelope.time
             case TargetAdded(target=target) | TargetChanged(target=target):
                 self._stand(target, envelope.sequence, is_deleted=target.deleted_at is not None)
+            case CampaignCallDeleted(attempt_id=id_):
+                self._hidden.add(id_)
             case NumberChanged(number=number):
                 self._list(number, envelope.sequence, at)
             case TargetDeleted(target=target):

@@ -199,6 +199,7 @@ class Log:
     Attributes:
         listings: By customer and number, when it came on do-not-call lists and went off all.
         legs: Calls to agents: their channels.
+        hidden: Attempts that a client has deleted from the API.
         gaps: What is missing in the story of the calls, in words; none is how it should be.
         messages: How many were read.
         read_at: When a live log ended where it was read to; None: it was exported.
@@ -209,6 +210,7 @@ class Log:
     targets: Mapping[str, Standing]
     listings: Mapping[tuple[str, str], tuple[Listing, ...]] = field(default_factory=dict)
     legs: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
     gaps: tuple[str, ...] = ()
     messages: int = 0
     read_at: datetime | None = None
