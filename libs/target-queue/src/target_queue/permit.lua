@@ -10,7 +10,7 @@
 -- record's version is one higher from then on), "later", "closed" (the gate is not open for this
 -- run) or "lost" (the attempt is in other hands).
 local SECOND = 1000000
-local PATIENCE = 5000000
+local PATIENCE = 30000000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local function whole(number) return string.format('%.0f', number) end
@@ -65,5 +65,5 @@ if is_short then
   local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   if #oldest > 0 then said[2] = whole(tonumber(oldest[2]) + SECOND - now) end
 end
-redis.call('PEXPIRE', KEYS[1], 10000)
+redis.call('PEXPIRE', KEYS[1], 60000)
 return said

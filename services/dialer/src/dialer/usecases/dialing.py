@@ -245,12 +245,13 @@ class Dialing:
     async def _ask_gateway(self, live: Live) -> Asked:
         """Originate, if there is a permit; return what came of it."""
         permit, shared = await self._permitted(live)
+        asked = Asked.ANSWERED
         try:
             match permit.word:
                 case Word.GO:
                     live.held.version += 1
                     reach("permitted")
-                    return await self._originate(live, permit)
+                    asked = await self._originate(live, permit)
                 case Word.CLOSED:
                     await self._attempts.withdraw(live)
                 case Word.LOST:
@@ -258,9 +259,22 @@ class Dialing:
         except StaleWrite:
             await self._attempts.reload(live)
         finally:
-            for scope, one in shared.items():
-                self._permits.answered_shared(scope, live.held.attempt.attempt_id, one)
-        return Asked.ANSWERED
+            if asked is Asked.ANSWERED:
+                self._count(live.held.attempt, permit, shared)
+        return asked
+
+    def _count(self, attempt: Attempt, permit: Permit, shared: dict[str, Permit]) -> None:
+        """Say that the ring has begun by now, or there is none: a second more, and it is past.
+
+        What was not answered counts for longer: it may still lie in a line that is frozen.
+        """
+        for scope, one in shared.items():
+            self._permits.answered_shared(scope, attempt.attempt_id, one)
+        if permit.word is Word.GO:
+            campaign_id, run_number = attempt.campaign_id, attempt.run_number
+            self._permits.answered(
+                attempt.outdial_id, campaign_id, run_number, attempt.attempt_id, permit
+            )
 
     async def _permitted(self, live: Live) -> tuple[Permit, dict[str, Permit]]:
         """Ask for the campaign's permit and for room in the rates that it shares."""
@@ -315,17 +329,8 @@ class Dialing:
             not_after=permit.asked_at + PERMIT_LASTS_S,
         )
         try:
-            try:
-                await self._gateway.originate(origination)
-                reach("origination-answered")
-            finally:
-                self._permits.answered(
-                    attempt.outdial_id,
-                    attempt.campaign_id,
-                    attempt.run_number,
-                    attempt.attempt_id,
-                    permit,
-                )
+            await self._gateway.originate(origination)
+            reach("origination-answered")
         except GatewayPaused as asked:
             await leave_alone(self._pauses, asked)
             await self._attempts.withdraw(live, again_at=_soon(permit) + asked.pause)
