@@ -5,8 +5,15 @@ from fastapi import APIRouter, Request
 
 from campaign_manager.api.bodies import CampaignBody, StatusBody
 from campaign_manager.api.border import Shown
-from campaign_manager.api.context import UseCases, body_of, caller_of, page_of, path_id
-from campaign_manager.usecases.kinds import CAMPAIGN, new_id, now
+from campaign_manager.api.context import (
+    UseCases,
+    body_of,
+    caller_of,
+    fresh_id,
+    page_of,
+    path_id,
+)
+from campaign_manager.usecases.kinds import CAMPAIGN, now
 
 PARTS = {
     "service_level": frozenset({"service_level"}),
@@ -31,7 +38,8 @@ def campaign_routes(cases: UseCases) -> APIRouter:
     async def create_campaign(request: Request) -> Shown:
         caller = await caller_of(request, cases.credentials)
         body = await body_of(request, CampaignBody)
-        blank = Campaign(campaign_id=new_id(), customer_id=caller.customer_id, created_at=now())
+        id_ = fresh_id(request, caller, "campaigns")
+        blank = Campaign(campaign_id=id_, customer_id=caller.customer_id, created_at=now())
         wanted = blank.model_copy(update=body.changes(CampaignLimits()))
         return border.campaign(await campaigns.create(wanted))
 

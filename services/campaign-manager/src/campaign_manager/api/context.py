@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from fastapi import Request
 
@@ -19,11 +19,14 @@ from campaign_manager.usecases.credentials import Credentials, Unknown
 from campaign_manager.usecases.definitions import Definitions
 from campaign_manager.usecases.donotcalls import DoNotCalls
 from campaign_manager.usecases.explanations import Explanations
+from campaign_manager.usecases.kinds import new_id
 from campaign_manager.usecases.resources import Resources
 from campaign_manager.usecases.targets import Targets
 
 LARGEST_PAGE = 100
 LARGEST_BODY = 524_288
+KEY_HEADER = "Idempotency-Key"
+LONGEST_KEY = 255
 Parsed = TypeVar("Parsed", bound=Body)
 
 
@@ -103,6 +106,26 @@ async def body_of(request: Request, model: type[Parsed]) -> Parsed:
         pydantic.ValidationError: It does not fit.
     """
     return model.model_validate_json(await bytes_of(request))
+
+
+def fresh_id(request: Request, caller: Caller, what: str, place: int = 0) -> str:
+    """Return the id of something new: with an Idempotency-Key, the same whenever it is sent again.
+
+    Args:
+        request: May have the header.
+        caller: Customers do not share keys.
+        what: Nor do kinds of things, or lists.
+        place: In the request.
+
+    Raises:
+        ApiError: The key is longer than 255 characters.
+    """
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        return new_id()
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise field_error(KEY_HEADER, f"has 1 to {LONGEST_KEY} characters")
+    return str(uuid5(NAMESPACE_OID, f"{caller.customer_id}/{what}/{place}/{key}"))
 
 
 def path_id(given: str) -> str:

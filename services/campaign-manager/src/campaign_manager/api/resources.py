@@ -16,7 +16,14 @@ from campaign_manager.api.bodies import (
     TagBody,
 )
 from campaign_manager.api.border import Border, Shown
-from campaign_manager.api.context import UseCases, body_of, caller_of, page_of, path_id
+from campaign_manager.api.context import (
+    UseCases,
+    body_of,
+    caller_of,
+    fresh_id,
+    page_of,
+    path_id,
+)
 from campaign_manager.usecases.kinds import (
     DO_NOT_CALL,
     FLOW,
@@ -25,7 +32,6 @@ from campaign_manager.usecases.kinds import (
     QUEUE,
     TAG,
     Kind,
-    new_id,
     now,
 )
 
@@ -107,10 +113,10 @@ def _add(routes: APIRouter, noun: Noun, cases: UseCases) -> None:
     async def create(request: Request) -> Shown:
         caller = await caller_of(request, cases.credentials)
         body: Change = await body_of(request, noun.body)
-        blank = noun.kind.model(id=new_id(), customer_id=caller.customer_id, created_at=now())
+        id_ = fresh_id(request, caller, noun.path)
+        blank = noun.kind.model(id=id_, customer_id=caller.customer_id, created_at=now())
         item = blank.model_copy(update=body.changes(blank))
-        await resources.create(noun.kind, item)
-        return noun.show(border, item)
+        return noun.show(border, await resources.create(noun.kind, item))
 
     async def get(request: Request, id_: str) -> Shown:
         caller = await caller_of(request, cases.credentials)

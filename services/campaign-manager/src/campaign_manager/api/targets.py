@@ -8,9 +8,8 @@ from pydantic import TypeAdapter
 
 from campaign_manager.api.bodies import TargetBody
 from campaign_manager.api.border import Shown
-from campaign_manager.api.context import UseCases, bytes_of, caller_of, page_of, path_id
+from campaign_manager.api.context import UseCases, bytes_of, caller_of, fresh_id, page_of, path_id
 from campaign_manager.api.errors import field_error
-from campaign_manager.usecases.kinds import new_id
 from campaign_manager.usecases.targets import blank_target
 
 LARGEST_LIST = 10_000
@@ -35,7 +34,11 @@ def target_routes(cases: UseCases) -> APIRouter:
         """Add one target, or a list of them in their order."""
         caller, outdial_id = await caller_of(request, cases.credentials), path_id(id_)
         bodies, is_list = await _bodies_of(request)
-        wanted = [_target(body, outdial_id, caller.customer_id) for body in bodies]
+        path = f"outdials/{outdial_id}/targets"
+        wanted = [
+            _target(body, outdial_id, caller.customer_id, fresh_id(request, caller, path, place))
+            for place, body in enumerate(bodies)
+        ]
         added = await targets.add(outdial_id, caller.customer_id, wanted)
         shown = [border.target(target) for target in added]
         return {"result": shown} if is_list else shown[0]
@@ -66,8 +69,8 @@ async def _bodies_of(request: Request) -> tuple[list[TargetBody], bool]:
     return bodies, True
 
 
-def _target(body: TargetBody, outdial_id: str, customer_id: str) -> Target:
-    return blank_target(outdial_id, customer_id, new_id()).model_copy(
+def _target(body: TargetBody, outdial_id: str, customer_id: str, target_id: str) -> Target:
+    return blank_target(outdial_id, customer_id, target_id).model_copy(
         update={
             "name": body.name,
             "detail": body.detail,

@@ -57,12 +57,14 @@ class Campaigns:
         self._targets = targets
 
     async def create(self, campaign: Campaign) -> Campaign:
-        """Store a new campaign; it adopts its outdial.
+        """Store a new campaign, which adopts its outdial; one that is there is left as it is.
 
         Raises:
             Invalid: Something that it names does not exist or cannot be its.
         """
         while True:
+            if (there := await self._definitions.find(CAMPAIGN, campaign.campaign_id)) is not None:
+                return there.item
             named = await self._checked(None, campaign)
             after = campaign.model_copy(update={"outplan": named.outplan})
             put = Put(CAMPAIGN, after, 0, (CampaignCreated(campaign=after),))

@@ -48,14 +48,20 @@ class Resources:
         self._listings = listings
         self._recalls = recalls
 
-    async def create(self, kind: Kind[Any], item: Owned) -> None:
-        """Store a new definition.
+    async def create(self, kind: Kind[Any], item: Owned) -> Any:
+        """Store a new definition and return it; one that is there is left as it is.
 
         Raises:
             Invalid: Something that it names does not exist.
         """
+        if (there := await self._definitions.find(kind, item.id)) is not None:
+            return there.item
         await self._check(None, item)
-        await self._definitions.commit(Put(kind, item, 0))
+        try:
+            await self._definitions.commit(Put(kind, item, 0))
+        except StaleWrite:  # sent twice at the same time, and the other was quicker
+            return (await self._definitions.get(kind, item.id, item.customer_id)).item
+        return item
 
     async def update(
         self,
