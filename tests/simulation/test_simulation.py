@@ -12,7 +12,7 @@ from tests.simulation.store import Store
 from tests.simulation.story import Broken, play
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 500
+SEEDS = 250
 """Of each of two processes."""
 
 
@@ -33,7 +33,7 @@ def test_no_promise_is_broken_whatever_goes_wrong(seed: int) -> None:
     assert [process.returncode for process in playing] == [0, 0], "\n".join(told)
 
 
-@pytest.mark.parametrize("chosen", [3, 7, 11, 22, 120])
+@pytest.mark.parametrize("chosen", [3, 22, 120])
 def test_the_same_seed_tells_the_same_story(chosen: int) -> None:
     assert play(chosen) == play(chosen)
 
