@@ -29,7 +29,7 @@ def fleet(seed: int) -> Iterator[Stack]:
 def test_a_rolling_restart_cuts_no_call_and_hardly_pauses(
     campaign: Make, fleet: Stack, asked: Asked
 ) -> None:
-    one = campaign(fleet, 600, endings=("70101",))
+    one = campaign(fleet, 1000, endings=("70101",))
     one.start()
     one.await_rings(40)
     for dialer in DIALERS:
@@ -42,7 +42,7 @@ def test_a_rolling_restart_cuts_no_call_and_hardly_pauses(
 def test_dialers_come_and_go_and_cut_no_call(campaign: Make, fleet: Stack, asked: Asked) -> None:
     for dialer in DIALERS[1:]:
         fleet.children.stop(dialer)
-    one = campaign(fleet, 600, endings=("70101",))
+    one = campaign(fleet, 1000, endings=("70101",))
     one.start()
     one.await_rings(40)
     for dialer in DIALERS[1:]:

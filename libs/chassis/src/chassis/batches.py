@@ -34,6 +34,7 @@ log = structlog.get_logger()
 POLL_MS = 10
 LARGEST_POLL = 500
 BARRIER_S = 25.0
+REJOINED_WITHIN_S = 3.0
 COMMIT_EVERY_S = 0.25
 FULL_BATCH = 100
 GATHER_S = 0.01  # a small batch costs as much as a large one: let some more come together
@@ -265,10 +266,25 @@ def subscribe(
     subscriber(on_batch)
 
     async def finish() -> None:
+        await _joined(subscriber.consumer)
         await consumption.busy.acquire()
         await progress.close()
 
     return finish
+
+
+async def _joined(consumer: Any) -> None:
+    """Wait until a member is one again whose group is just being put together anew.
+
+    Only a member can leave: whoever ends in between is waited for by all others, until its session
+    has ended.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    deadline = asyncio.get_running_loop().time() + REJOINED_WITHIN_S
+    while getattr(coordinator, "generation", 1) <= 0:
+        if asyncio.get_running_loop().time() > deadline:
+            return
+        await asyncio.sleep(0.02)
 
 
 class _Progress:
