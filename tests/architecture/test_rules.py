@@ -121,7 +121,7 @@ def subscribers_of(service: str) -> tuple[Any, ...]:
     settings = importlib.import_module(f"{service}.settings").Settings()
     built = importlib.import_module(f"{service}.app").build(settings)
     broker = build_broker(settings, service)
-    built.wire(Parts(broker, Outbox(connect(settings.redis_url)), Readiness()))
+    built.wire(Parts("test", broker, Outbox(connect(settings.redis_url)), Readiness()))
     return tuple(broker.subscribers)
 
 

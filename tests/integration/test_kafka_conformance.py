@@ -137,6 +137,27 @@ async def test_what_a_member_had_goes_to_the_others_when_it_leaves(
     await using([stays, leaves], left)
 
 
+async def test_a_named_member_that_dies_and_returns_goes_on_and_disturbs_nobody(
+    kafka: str, unique: Unique
+) -> None:
+    topic, group = await a_topic(kafka, unique("named"), partitions=4), unique("group")
+    other, former, returned = (
+        a_member(kafka, topic, group, group_instance_id=name) for name in ("other", "one", "one")
+    )
+
+    async def died_and_returned() -> None:
+        await until(lambda: (len(other.assignment()), len(former.assignment())) == (2, 2))
+        generation, its = other._coordinator.generation, former.assignment()
+        await former.stop()  # one that is named goes without a word
+        await returned.start()
+        await until(lambda: returned.assignment() == its)
+        await asyncio.sleep(1.0)  # three heartbeats: whoever had to join again would have by now
+        assert other._coordinator.generation == generation
+        await returned.stop()
+
+    await using([other, former], died_and_returned)
+
+
 async def test_an_assigned_reader_begins_at_the_beginning_or_where_it_seeks(
     kafka: str, unique: Unique
 ) -> None:

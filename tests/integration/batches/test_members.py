@@ -7,8 +7,9 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from chassis.batches import _Barrier, follow, subscribe
+from chassis.batches import follow, subscribe
 from chassis.broker import build_broker
+from chassis.membership import Barrier
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -127,6 +128,20 @@ async def test_two_members_share_the_partitions_and_nothing_is_lost(
         assert any(n >= 100 for n in two.numbers)
 
 
+async def test_a_named_member_that_ends_in_order_is_not_waited_for(
+    market: Market, others: list[Handled]
+) -> None:
+    async with market.member(others[0], member="stays") as stays:
+        mine = stays.subscribers[0].consumer.assignment  # type: ignore[attr-defined]
+
+        async def has(count: int) -> bool:
+            return len(mine()) == count
+
+        async with market.member(others[1], member="leaves"):
+            await market.until(lambda: has(2))
+        await market.until(lambda: has(4), 4.0)  # a session lasts six seconds
+
+
 async def test_a_revoke_waits_for_the_work_in_hand_and_its_commit(
     market: Market, others: list[Handled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,14 +153,14 @@ async def test_a_revoke_waits_for_the_work_in_hand_and_its_commit(
         await may_end.wait()
         await one(envelope)
 
-    revoke = _Barrier.on_partitions_revoked
+    revoke = Barrier.on_partitions_revoked
 
-    async def note_revoke(barrier: _Barrier, partitions: Collection[TopicPartition]) -> None:
+    async def note_revoke(barrier: Barrier, partitions: Collection[TopicPartition]) -> None:
         if begun.is_set():
             revoked.set()
         await revoke(barrier, partitions)
 
-    monkeypatch.setattr(_Barrier, "on_partitions_revoked", note_revoke)
+    monkeypatch.setattr(Barrier, "on_partitions_revoked", note_revoke)
 
     partitions = market.topic.partitions
     for partition in range(partitions):

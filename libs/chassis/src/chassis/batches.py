@@ -10,10 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
     KafkaError,
     MessageSizeTooLargeError,
 )
@@ -28,21 +26,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from chassis.errors import TRANSIENT, Transient, persist
 from chassis.logs import mask_text
+from chassis.membership import Barrier, Progress, Records, joined, let_leave
 
 log = structlog.get_logger()
 
 POLL_MS = 10
 LARGEST_POLL = 500
-BARRIER_S = 25.0
-REJOINED_WITHIN_S = 3.0
-COMMIT_EVERY_S = 0.25
 FULL_BATCH = 100
 GATHER_S = 0.01  # a small batch costs as much as a large one: let some more come together
 LARGEST_CUT = 65_536
 
 OnMessage = Callable[[Envelope[Any]], Awaitable[None]]
 Finish = Callable[[], Awaitable[None]]
-Records = tuple[ConsumerRecord, ...]
 
 
 class Consumption:
@@ -157,32 +152,6 @@ def _summary(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in rows[:5])
 
 
-class _Barrier(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Makes a revoke wait for the batch in work, and tells the owner what is his."""
-
-    def __init__(
-        self,
-        busy: asyncio.Lock,
-        commit: Callable[[], Awaitable[None]],
-        on_assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]],
-    ) -> None:
-        self._busy = busy
-        self._commit = commit
-        self._on_assigned = on_assigned
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        if not revoked:
-            return
-        try:
-            async with asyncio.timeout(BARRIER_S), self._busy:
-                await self._commit()
-        except TimeoutError:
-            log.warning("partitions revoked while a batch is in work", count=len(revoked))
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        await self._on_assigned(frozenset(assigned))
-
-
 async def _raw(message: Any) -> Any:
     """Decoder and nothing more: the records as they came."""
     return message.raw_message
@@ -204,6 +173,7 @@ def subscribe(
     group: str,
     on_message: OnMessage,
     types: Collection[str] | None = None,
+    member: str | None = None,
     is_from_beginning: bool = False,
     on_assigned: Callable[[frozenset[TopicPartition]], None] = lambda _assigned: None,
     on_trouble: Callable[[bool, str], None] = lambda _is_ok, _detail: None,
@@ -216,6 +186,8 @@ def subscribe(
         group: The consumer group.
         on_message: Idempotent; may raise a transient error (retried) or another (dead letter).
         types: Wire types to deliver; others are skipped by their header. All when left out.
+        member: A name that is its own, and stays so over restarts: whoever died and comes back
+            goes on with its partitions at once. Without it, the others wait for its session.
         is_from_beginning: Read assigned partitions from their start each time, to rebuild a copy.
         on_assigned: Told which partitions are this member's now, before it hears from them.
         on_trouble: Told (False, why) while messages wait for a neighbour, then (True, "").
@@ -225,7 +197,7 @@ def subscribe(
         nothing over any more.
     """
     consumption = Consumption(broker, topics, on_message, types, on_trouble)
-    progress = _Progress()
+    progress = Progress()
 
     async def take(assigned: frozenset[TopicPartition]) -> None:
         on_assigned(assigned)
@@ -236,6 +208,7 @@ def subscribe(
         *(topic.name for topic in topics),
         batch=True,
         group_id=group,
+        group_instance_id=member,
         ack_policy=AckPolicy.MANUAL,
         auto_offset_reset="earliest",
         batch_timeout_ms=POLL_MS,
@@ -246,7 +219,7 @@ def subscribe(
         rebalance_timeout_ms=30_000,
         parser=_parse_with(lambda: subscriber.consumer),
         decoder=_raw,
-        listener=_Barrier(consumption.busy, progress.commit, take),
+        listener=Barrier(consumption.busy, progress.commit, take),
     )
 
     async def on_batch(records: Records) -> None:
@@ -266,71 +239,12 @@ def subscribe(
     subscriber(on_batch)
 
     async def finish() -> None:
-        await _joined(subscriber.consumer)
+        await joined(subscriber.consumer)
         await consumption.busy.acquire()
         await progress.close()
+        let_leave(subscriber.consumer)
 
     return finish
-
-
-async def _joined(consumer: Any) -> None:
-    """Wait until a member is one again whose group is just being put together anew.
-
-    Only a member can leave: whoever ends in between is waited for by all others, until its session
-    has ended.
-    """
-    coordinator = getattr(consumer, "_coordinator", None)
-    deadline = asyncio.get_running_loop().time() + REJOINED_WITHIN_S
-    while getattr(coordinator, "generation", 1) <= 0:
-        if asyncio.get_running_loop().time() > deadline:
-            return
-        await asyncio.sleep(0.02)
-
-
-class _Progress:
-    """Offsets of what has been handled, committed a few times a second and before a revoke.
-
-    A commit costs the broker a write. What is handled but not yet committed comes again after a
-    crash, and every consumer skips what it has seen.
-    """
-
-    def __init__(self) -> None:
-        self._consumer: AIOKafkaConsumer | None = None
-        self._after: dict[TopicPartition, int] = {}
-        self._commit_task: asyncio.Task[None] | None = None
-        self._committing = asyncio.Lock()
-
-    def note(self, consumer: AIOKafkaConsumer, records: Records) -> None:
-        """Remember what has been handled, to be committed soon."""
-        self._consumer = consumer
-        for record in records:
-            self._after[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        if self._after and (self._commit_task is None or self._commit_task.done()):
-            self._commit_task = asyncio.create_task(self._soon())
-
-    async def _soon(self) -> None:
-        while self._after:
-            await asyncio.sleep(COMMIT_EVERY_S)
-            await self.commit()
-
-    async def close(self) -> None:
-        """Return once all that has been noted is committed."""
-        if self._commit_task is not None:
-            await self._commit_task
-
-    async def commit(self) -> None:
-        """Commit what has been handled."""
-        async with self._committing:  # a revoke waits for a commit that is on its way, too
-            after, self._after = self._after, {}
-            if not after or self._consumer is None:
-                return
-            try:
-                await self._consumer.commit(after)
-            except (CommitFailedError, IllegalStateError) as moved:
-                log.info("offsets not committed: the partitions have moved", why=str(moved))
-            except KafkaError as trouble:
-                log.warning("offsets not committed: it will come again", why=str(trouble))
-                self._after = after | self._after
 
 
 class Follower:

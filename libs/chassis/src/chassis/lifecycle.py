@@ -40,6 +40,7 @@ class Parts:
     """What a service is wired from.
 
     Attributes:
+        member: Name of this process in its consumer groups.
         broker: Carries the subscribers.
         outbox: State and messages.
         readiness: What /readyz tells.
@@ -50,6 +51,7 @@ class Parts:
         on_stop: Run in order when the service is told to end, before the subscribers stop.
     """
 
+    member: str
     broker: KafkaBroker
     outbox: Outbox
     readiness: Readiness
@@ -109,6 +111,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     epoch = Epoch()
     parts = Parts(
+        member=f"{service.name}-{service.settings.worker_id}",
         broker=build_broker(service.settings, service.name),
         outbox=Outbox(connect(service.settings.redis_url, epoch), epoch),
         readiness=Readiness(),

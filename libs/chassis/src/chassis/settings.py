@@ -1,6 +1,7 @@
 """What every service can be told by its environment; unknown keys are refused."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ class ServiceSettings(BaseSettings):
     http_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     failpoint_file: Path | None = Field(default=None, description="For fault tests alone.")
-    worker_id: str = Field(default="1", description="Tells replicas apart; stable over restarts.")
+    worker_id: str = Field(
+        default_factory=socket.gethostname,
+        pattern="^[A-Za-z0-9._-]{1,200}$",
+        description="Tells replicas apart, so each needs its own; the host's name if left out.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -70,6 +70,7 @@ def subscribe_events(
         parts.broker,
         topics=[CALL_EVENTS, DIALING_EVENTS, CAMPAIGN_COMMANDS, TARGET_COMMANDS],
         group="campaign-manager",
+        member=parts.member,
         on_message=on_event,
         types=TYPES,
         on_trouble=lambda is_ok, why: parts.readiness.set("events", is_ok, why),

@@ -67,6 +67,7 @@ def subscribe_calls(parts: Parts, flows: Flows) -> Finish:
         parts.broker,
         topics=[CALL_EVENTS, FLOW_COMMANDS],
         group="flow-runner",
+        member=parts.member,
         on_message=on_call_event,
         types=TYPES,
         on_trouble=lambda is_ok, why: parts.readiness.set("flows", is_ok, why),

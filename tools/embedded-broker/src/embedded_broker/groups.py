@@ -57,6 +57,9 @@ class Group:
 
     async def join(self, request: Any, client: str) -> tuple[Any, ...]:
         """Return the fields of the answer to JoinGroup, once all members are here."""
+        returned = self._returned(request)
+        if returned:
+            return returned
         member = self._member(request, client)
         if member is None:
             return (UNKNOWN_MEMBER, -1, "", "", request.member_id, [])
@@ -72,20 +75,34 @@ class Group:
         instance = getattr(request, "group_instance_id", None)
         if request.member_id:
             return self.members.get(request.member_id)
-        if instance:
-            self._replace(instance)
-        id_ = f"{instance or client}-{uuid.uuid4().hex[:12]}"
+        id_ = _new_id(instance or client)
         member = Member(
             id_, instance, request.session_timeout / 1000, request.rebalance_timeout / 1000, {}
         )
         self.members[id_] = member
         return member
 
-    def _replace(self, instance: str) -> None:
-        """A static member that comes again takes the place of its former self."""
-        former = [member.id for member in self.members.values() if member.instance == instance]
-        for id_ in former:
-            del self.members[id_]
+    def _returned(self, request: Any) -> tuple[Any, ...] | None:
+        """Have a static member that comes again take the place of its former self.
+
+        Returns:
+            The answer, if it goes on with what it had and nobody else need join again.
+        """
+        instance = getattr(request, "group_instance_id", None)
+        if request.member_id or not instance:
+            return None
+        former = next((m for m in self.members.values() if m.instance == instance), None)
+        if former is None:
+            return None
+        del self.members[former.id]
+        if self.state is not State.STABLE or former.protocols != dict(request.group_protocols):
+            return None
+        led_by = self.leader
+        former.id, former.heard_at = _new_id(instance), time.monotonic()
+        self.members[former.id] = former
+        if led_by not in self.members:
+            self.leader = former.id
+        return (0, self.generation, self.protocol, led_by, former.id, [])
 
     def _prepare(self) -> None:
         if self.state is not State.PREPARING:
@@ -204,3 +221,7 @@ class Group:
             self._prepare()
         else:
             self.state = State.EMPTY
+
+
+def _new_id(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:12]}"
