@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from chassis.endings import end
 from chassis.outbox import Outbox
 from target_queue import Pauses
 from target_queue.keys import pause_key
@@ -27,9 +27,7 @@ async def another(outbox: Outbox, one: Pauses) -> AsyncIterator[Pauses]:
     pauses = Pauses(outbox)
     following = asyncio.create_task(pauses.follow())
     yield pauses
-    following.cancel()
-    with suppress(asyncio.CancelledError):
-        await following
+    await end(following)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -56,9 +54,7 @@ async def test_who_joins_later_finds_the_pause(one: Pauses, outbox: Outbox) -> N
     late = Pauses(outbox)
     following = asyncio.create_task(late.follow())
     await until(lambda: late.left > NONE)
-    following.cancel()
-    with suppress(asyncio.CancelledError):
-        await following
+    await end(following)
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one(one: Pauses, outbox: Outbox) -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
+from chassis.endings import end
 from chassis.outbox import Outbox
 from chassis.shards import outbox_key
 from contracts.campaign import Campaign, CampaignLimits, CampaignStatus
@@ -248,8 +249,7 @@ async def test_new_targets_and_gates_wake_whoever_waits(queue: TargetQueue, outd
             pass
         await queue.admit(a_campaign(outdial), 1)
         assert await heard.get() == outdial
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    await end(listening)
 
 
 # ---- what lies in Redis
