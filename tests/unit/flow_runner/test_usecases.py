@@ -154,7 +154,7 @@ async def test_one_call_talks_and_is_hung_up_and_its_run_expires(
     await house.answered("a", TALK)
     await house.hears("a", PlaybackFinished("a-1"), 32)
     assert store.types() == [
-        "flow.started", "flow.action_started", "call.play",
+        "flow.started", "flow.action_started", "flow.heard", "call.play",
         "flow.action_finished", "flow.finished", "call.hang_up",
     ]  # fmt: skip
     assert store.expiring == {run_key("a")}
@@ -267,7 +267,7 @@ async def test_an_agent_assigned_before_a_crash_is_told_after_it(
     store.messages.clear()
     again = House(store)
     await again.lines.tidy("c")
-    assert store.types("a") == ["call.bridge"]
+    assert store.types("a") == ["flow.heard", "call.bridge"]
 
 
 async def test_a_caller_told_again_by_the_prompt_timer_is_bridged(
@@ -338,5 +338,6 @@ async def test_a_missing_speech_engine_does_not_end_the_call(house: House, store
     house.voice.is_there = False
     await house.answered("a", TALK, Action(type="sleep", option={"duration": 1000}))
     assert store.types() == [
-        "flow.started", "flow.action_started", "flow.action_finished", "flow.action_started",
+        "flow.started", "flow.action_started", "flow.heard",
+        "flow.action_finished", "flow.action_started",
     ]  # fmt: skip

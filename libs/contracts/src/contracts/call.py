@@ -61,11 +61,20 @@ class Attempt(Value):
     created_at: AwareDatetime
 
 
+class Pacing(Value):
+    """What the dialer knew of a queue when it placed a call for it."""
+
+    available_agents: int = Field(ge=0, description="Who could take a call.")
+    waiting: int = Field(ge=0, description="Answered callers in the queue.")
+    allowed: int = Field(ge=0, description="Calls that might dial for it then, this one included.")
+
+
 class CallDialing(Message):
     """The durable intent: from here on the phone may ring."""
 
     type: Literal["call.dialing"] = "call.dialing"
     attempt: Attempt
+    pacing: Pacing | None = Field(default=None, description="None: the campaign has no queue.")
 
 
 class AboutAttempt(Message):
@@ -129,6 +138,9 @@ class CallHungUp(AboutAttempt):
     type: Literal["call.hung_up"] = "call.hung_up"
     hangup_cause: int = Field(description="Q.850.")
     tech_cause: int | None = Field(default=None, description="SIP status, if one was given.")
+    was_answered: bool | None = Field(
+        default=None, description="By the gateway's call records; none: it told the end itself."
+    )
 
 
 class CallAdopted(AboutAttempt):

@@ -41,6 +41,11 @@ class Envelope(Value, Generic[Body]):
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+def id_of(source: str, subject: str, sequence: int) -> str:
+    """Return the id of a message, which follows from what it is."""
+    return f"{source}/{subject}/{sequence}"
+
+
 def wrap(
     body: Body,
     *,
@@ -65,7 +70,7 @@ def wrap(
         cause: Id of the message that caused it, if any.
     """
     return Envelope(
-        id=f"{source}/{subject}/{sequence}",
+        id=id_of(source, subject, sequence),
         source=source,
         type=body.type,
         subject=subject,

@@ -1,11 +1,25 @@
-"""Flow runs: what a run tells, and how one is started without a call."""
+"""Flow runs: what a run tells, what it has heard, and how one is started without a call.
+
+What a run hears of its call stands in `call.events`. What it hears from elsewhere is told here, so
+that the log holds every input of every step and the step can be taken again.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from contracts.actions import Action
-from contracts.base import AttemptId, CampaignId, Message, Unrecognized, known_among
+from contracts.base import (
+    AgentId,
+    AttemptId,
+    CampaignId,
+    Message,
+    QueueId,
+    Unrecognized,
+    Value,
+    known_among,
+)
+from contracts.resources import Address
 
 
 class OfRun(Message):
@@ -45,7 +59,55 @@ class FlowFinished(OfRun):
     is_success: bool
 
 
-FlowFact = FlowStarted | ActionStarted | ActionFinished | VariablesSet | FlowFinished
+class TimerHeard(Value):
+    """A time that the run had set has come."""
+
+    kind: Literal["timer"] = "timer"
+    timer: str
+
+
+class PromptHeard(Value):
+    """A text was spoken to a file, or could not be."""
+
+    kind: Literal["prompt"] = "prompt"
+    playback_id: str
+    media_url: str | None = Field(description="None: it could not be spoken.")
+    duration_ms: int = 0
+
+
+class QueueHeard(Value):
+    """What a queue is, for a party who joins it."""
+
+    kind: Literal["queue"] = "queue"
+    queue_id: QueueId
+    is_found: bool
+    name: str = ""
+    detail: str = ""
+    wait_limit_ms: int = 0
+    prompts: tuple[Action, ...] = ()
+
+
+class AgentHeard(Value):
+    """An agent has been locked for the party."""
+
+    kind: Literal["agent"] = "agent"
+    agent_id: AgentId
+    leg_id: str
+    address: Address
+
+
+Heard = TimerHeard | PromptHeard | QueueHeard | AgentHeard
+
+
+class FlowHeard(OfRun):
+    """What a run has heard from elsewhere than its call, right before what it made of it."""
+
+    type: Literal["flow.heard"] = "flow.heard"
+    seen: int = Field(description="Sequence of the last message of its call before; -1: none.")
+    heard: Heard = Field(discriminator="kind")
+
+
+FlowFact = FlowStarted | ActionStarted | ActionFinished | VariablesSet | FlowFinished | FlowHeard
 FlowEvent = Annotated[
     Annotated[FlowFact, Field(discriminator="type"), Tag("known")]
     | Annotated[Unrecognized, Tag("unrecognized")],

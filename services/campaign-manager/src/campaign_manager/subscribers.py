@@ -54,12 +54,16 @@ def subscribe_events(
             case CallDialing() | CallAnswered() | CallSettled():
                 await campaigncalls.on_call_event(envelope)
             case DialingExhausted() | DialingDrained() as fact:
-                await campaigns.on_dialing(fact, envelope.customer_id)
+                await campaigns.on_dialing(fact, envelope.customer_id, envelope.id)
             case CampaignStart(campaign_id=id_):
-                asked = campaigns.update(id_, envelope.customer_id, trigger=Trigger.RUN_REQUESTED)
+                asked = campaigns.update(
+                    id_, envelope.customer_id, trigger=Trigger.RUN_REQUESTED, cause=envelope.id
+                )
                 await _answer(envelope, asked)
             case CampaignStop(campaign_id=id_):
-                asked = campaigns.update(id_, envelope.customer_id, trigger=Trigger.STOP_REQUESTED)
+                asked = campaigns.update(
+                    id_, envelope.customer_id, trigger=Trigger.STOP_REQUESTED, cause=envelope.id
+                )
                 await _answer(envelope, asked)
             case TargetAdd() as addition:
                 await _answer(envelope, _add(targets, addition, envelope.customer_id))

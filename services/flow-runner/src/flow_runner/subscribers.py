@@ -4,30 +4,14 @@ from typing import Any
 
 from chassis.batches import Finish, Follower, follow, subscribe
 from chassis.lifecycle import Parts
-from contracts.call import (
-    CallAnswered,
-    CallBridged,
-    CallBridgeFailed,
-    CallDigitPressed,
-    CallHungUp,
-    CallPlaybackFinished,
-    CallUnbridged,
-)
+from contracts.call import CallAnswered
 from contracts.envelope import Envelope
 from contracts.flow import FlowStart
 from contracts.resources import AgentChanged, FlowChanged, QueueChanged
 from contracts.topics import CALL_EVENTS, FLOW_COMMANDS, RESOURCE_EVENTS
 
-from flow_runner.domain.events import (
-    Bridged,
-    BridgeFailed,
-    DigitPressed,
-    Event,
-    HungUp,
-    PlaybackFinished,
-    Unbridged,
-)
-from flow_runner.domain.runs import Run
+from flow_runner.domain.hearing import event_of_call
+from flow_runner.domain.runs import run_of
 from flow_runner.usecases.flows import Flows
 from flow_runner.usecases.lines import QueueLines
 
@@ -49,17 +33,10 @@ def subscribe_calls(parts: Parts, flows: Flows) -> Finish:
     async def on_call_event(envelope: Envelope[Any]) -> None:
         match envelope.body:
             case CallAnswered() | FlowStart() as start:
-                run = Run(
-                    attempt_id=start.attempt_id,
-                    campaign_id=start.campaign_id,
-                    customer_id=envelope.customer_id,
-                    actions=start.actions,
-                    variables=start.variables,
-                    is_flow_only=isinstance(start, FlowStart),
-                )
+                run = run_of(start, envelope.customer_id)
                 await flows.begin(run, envelope.sequence, envelope.id)
             case body:
-                event = event_of(body)
+                event = event_of_call(body)
                 if event is not None:
                     await flows.on_event(body.attempt_id, event, envelope.sequence, envelope.id)
 
@@ -72,26 +49,6 @@ def subscribe_calls(parts: Parts, flows: Flows) -> Finish:
         types=TYPES,
         on_trouble=lambda is_ok, why: parts.readiness.set("flows", is_ok, why),
     )
-
-
-def event_of(body: Any) -> Event | None:
-    """Return what a fact of a call means for its flow run, if anything."""
-    match body:
-        case CallPlaybackFinished(playback_id=playback_id, is_failed=is_failed):
-            event: Event | None = PlaybackFinished(playback_id, is_failed)
-        case CallHungUp():
-            event = HungUp()
-        case CallDigitPressed(digit=digit):
-            event = DigitPressed(digit)
-        case CallBridged(leg_id=leg_id):
-            event = Bridged(leg_id)
-        case CallBridgeFailed(leg_id=leg_id):
-            event = BridgeFailed(leg_id)
-        case CallUnbridged(leg_id=leg_id):
-            event = Unbridged(leg_id)
-        case _:
-            event = None
-    return event
 
 
 def follow_roster(parts: Parts, lines: QueueLines) -> Follower:

@@ -85,6 +85,7 @@ class Campaigns:
         customer_id: str,
         changes_of: Callable[[Campaign], Mapping[str, Any]] = lambda _: {},
         trigger: Trigger | None = None,
+        cause: str | None = None,
     ) -> Campaign:
         """Change what is named and nothing else, and start or stop, all of it in one step.
 
@@ -93,6 +94,7 @@ class Campaigns:
             customer_id: Whose it must be.
             changes_of: Says what changes, given how it is.
             trigger: A start or a stop, if one is asked for.
+            cause: Id of the message that asks for it, if one does.
 
         The gate has moved before this returns: nothing is claimed after a stop was acknowledged.
 
@@ -119,7 +121,7 @@ class Campaigns:
             facts += [told] if told else []
             if not facts:
                 return before
-            put = Put(CAMPAIGN, after, stored.version, tuple(facts))
+            put = Put(CAMPAIGN, after, stored.version, tuple(facts), cause)
             try:
                 await self._definitions.commit(
                     put,
@@ -132,7 +134,9 @@ class Campaigns:
             await self._admit(put)
             return after
 
-    async def on_dialing(self, fact: DialingExhausted | DialingDrained, customer_id: str) -> None:
+    async def on_dialing(
+        self, fact: DialingExhausted | DialingDrained, customer_id: str, cause: str
+    ) -> None:
         """Take what the dialer says a run has come to; what follows starts in the same step."""
         is_exhausted = isinstance(fact, DialingExhausted)
         trigger = Trigger.EXHAUSTED if is_exhausted else Trigger.DRAINED
@@ -145,10 +149,10 @@ class Campaigns:
             after, told = transition(stored.item, trigger, at, run_number=fact.run_number)
             if told is None:
                 return
-            puts = [Put(CAMPAIGN, after, stored.version, (told,))]
+            puts = [Put(CAMPAIGN, after, stored.version, (told,), cause)]
             guards: tuple[Guard, ...] = ()
             if starts_next(told) and after.next_campaign_id:
-                following, guards = await self._following(after, at)
+                following, guards = await self._following(after, at, cause)
                 puts += following
             try:
                 await self._definitions.commit(*puts, guards=guards)
@@ -159,7 +163,7 @@ class Campaigns:
             return
 
     async def _following(
-        self, ended: Campaign, at: datetime
+        self, ended: Campaign, at: datetime, cause: str
     ) -> tuple[list[Put], tuple[Guard, ...]]:
         """Return the start of the campaign that follows one that has ended, if it can start."""
         stored = await self._definitions.find(CAMPAIGN, ended.next_campaign_id or "")
@@ -181,7 +185,7 @@ class Campaigns:
                 "next campaign not started", campaign_id=ended.next_campaign_id, why=str(why)
             )
             return [], ()
-        puts = [Put(CAMPAIGN, after, stored.version, (told,))] if told else []
+        puts = [Put(CAMPAIGN, after, stored.version, (told,), cause)] if told else []
         return puts, named.guards
 
     async def delete(self, campaign_id: str, customer_id: str) -> Campaign:

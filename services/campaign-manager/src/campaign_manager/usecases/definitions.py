@@ -174,6 +174,7 @@ def _messages(put: Put) -> list[OutMessage]:
             sequence=sequence_of(put.version + 1, index),
             at=now(),
             customer_id=put.item.customer_id,
+            cause=put.cause,
         )
         message = OutMessage.of(topic, envelope)
         if len(message.value) > LARGEST_MESSAGE:

@@ -103,12 +103,14 @@ class Put:
         item: The value.
         version: Of the record when it was read; 0 if it did not exist.
         facts: Told in this order; the event of its kind when left out.
+        cause: Id of the message that has caused it, if one has.
     """
 
     kind: Kind[Any]
     item: Any
     version: int
     facts: tuple[Message, ...] = ()
+    cause: str | None = None
 
     @property
     def told(self) -> tuple[Message, ...]:

@@ -152,6 +152,7 @@ def _ended(call: Call, signal: ChannelEnded) -> Decision:
         at=signal.at,
         hangup_cause=signal.cause,
         tech_cause=signal.tech_cause,
+        was_answered=signal.was_answered,
     )
     is_leg_alive = call.leg is not None and call.leg.status is not LegStatus.GONE
     effects = (HangUp(call.leg.leg_id),) if call.leg and is_leg_alive else ()

@@ -16,7 +16,7 @@ import structlog
 from chassis.errors import TRANSIENT
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
-from contracts.call import Attempt
+from contracts.call import Attempt, Pacing
 from contracts.campaign import Campaign, CampaignStatus, EndHandle
 from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import wrap
@@ -202,16 +202,20 @@ class Campaigns:
         if campaign.queue_id is None:
             return min(LARGEST_CLAIM, ahead)
         dialing = await self._pace.dialing(campaign.queue_id)
-        return min(LARGEST_CLAIM, ahead, self._allowed(campaign, campaign.queue_id, dialing))
+        allowed = self._pacing(campaign, campaign.queue_id, dialing).allowed
+        return min(LARGEST_CLAIM, ahead, allowed)
 
-    def _allowed(self, campaign: Campaign, queue_id: str, dialing: int) -> int:
-        """Return how many calls may be placed for a queue while so many dial already."""
-        return calls_to_place(
-            available_agents=self._roster.available_agents(queue_id),
+    def _pacing(self, campaign: Campaign, queue_id: str, dialing: int) -> Pacing:
+        """Return how many calls may be placed for a queue while so many dial already, and why."""
+        available = self._roster.available_agents(queue_id)
+        waiting = self._roster.waiting(queue_id)
+        allowed = calls_to_place(
+            available_agents=available,
             dial_ratio_percent=campaign.dial_ratio_percent,
-            waiting=self._roster.waiting(queue_id),
+            waiting=waiting,
             dialing=dialing,
         )
+        return Pacing(available_agents=available, waiting=waiting, allowed=allowed)
 
     async def _timely(self, campaign: Campaign, sequence: int, claimed: Claimed) -> Sequence[Claim]:
         """Return the claims that may be called at this hour; put the others off until they may."""
@@ -229,26 +233,30 @@ class Campaigns:
             await self._deferrals.put_off(campaign.campaign_id, sequence, Rule.CALLING_HOURS, late)
         return timely
 
-    async def _paced(self, campaign: Campaign, claims: Sequence[Claim]) -> Sequence[Claim]:
+    async def _paced(
+        self, campaign: Campaign, claims: Sequence[Claim]
+    ) -> tuple[Sequence[Claim], Pacing | None]:
         """Return the claims that have a place among the queue's calls; give the others back."""
         if campaign.queue_id is None:
-            return claims
+            return claims, None
+        pacing = self._pacing(campaign, campaign.queue_id, 0)
         ring_ms = campaign.outplan.dial_timeout_ms if campaign.outplan else 0
         held = await self._pace.hold(
             campaign.queue_id,
             [claim.target.target_id for claim in claims],
-            at_most=self._allowed(campaign, campaign.queue_id, 0),
+            at_most=pacing.allowed,
             lasting=LEASE + timedelta(milliseconds=ring_ms),
         )
         left = [claim for claim in claims if claim.target.target_id not in held]
         if left:
             await self._queue.release(left[0].target.outdial_id, left)
-        return [claim for claim in claims if claim.target.target_id in held]
+        return [claim for claim in claims if claim.target.target_id in held], pacing
 
     async def _begin(self, running: Running, claimed: Claimed) -> None:
         campaign, sequence = running.campaign, running.sequence
         timely = await self._timely(campaign, sequence, claimed)
-        for claim in await self._paced(campaign, timely):
+        paced, pacing = await self._paced(campaign, timely)
+        for claim in paced:
             task = asyncio.create_task(
                 self._dial(
                     campaign,
@@ -259,6 +267,7 @@ class Campaigns:
                         sequence=sequence,
                         gate_version=claimed.gate_version,
                         at=claimed.now,
+                        pacing=pacing,
                     ),
                 )
             )

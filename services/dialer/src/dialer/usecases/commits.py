@@ -14,9 +14,10 @@ from contracts.call import (
     CallFact,
     CallSettled,
     Outcome,
+    Pacing,
 )
 from contracts.campaign import Campaign
-from contracts.envelope import wrap
+from contracts.envelope import id_of, wrap
 from contracts.flow import FlowStart
 from contracts.target import Target, TargetChanged
 from contracts.topics import CALL_EVENTS, FLOW_COMMANDS, TARGET_EVENTS, Topic
@@ -60,7 +61,14 @@ class Held:
 
 
 def _message(
-    topic: Topic, body: Message, attempt: Attempt, *, subject: str, sequence: int, at: datetime
+    topic: Topic,
+    body: Message,
+    attempt: Attempt,
+    *,
+    subject: str,
+    sequence: int,
+    at: datetime,
+    cause: str | None,
 ) -> OutMessage:
     envelope: Any = wrap(
         body,
@@ -70,11 +78,14 @@ def _message(
         at=at,
         customer_id=attempt.customer_id,
         correlation_id=attempt.attempt_id,
+        cause=cause,
     )
     return OutMessage.of(topic, envelope)
 
 
-def _target_message(attempt: Attempt, target: Target, version: int, at: datetime) -> OutMessage:
+def _target_message(
+    attempt: Attempt, target: Target, version: int, at: datetime, cause: str
+) -> OutMessage:
     return _message(
         TARGET_EVENTS,
         TargetChanged(target=target),
@@ -82,27 +93,45 @@ def _target_message(attempt: Attempt, target: Target, version: int, at: datetime
         subject=target.target_id,
         sequence=sequence_of(version),
         at=at,
+        cause=cause,
     )
 
 
-def intent(held: Held, campaign: Campaign, gate_version: int, script: Script | None) -> Change:
+def intent(
+    held: Held,
+    campaign: Campaign,
+    gate_version: int,
+    *,
+    judged_by: str,
+    pacing: Pacing | None = None,
+    script: Script | None = None,
+) -> Change:
     """Return the change that makes the intent to dial durable; `held` is as it will be.
 
-    It is valid only under the claim's fence and while the gate that allowed it is unchanged. A
-    script is given for an attempt that runs its flow without a call.
+    It is valid only under the claim's fence and while the gate that allowed it is unchanged.
+
+    Args:
+        held: The attempt and its target.
+        campaign: Whose they are.
+        gate_version: Of the gate that allowed the claim.
+        judged_by: Id of the message that told the campaign as it is here: the cause.
+        pacing: What was known of its queue, if it has one.
+        script: Of an attempt that runs its flow without a call.
     """
     attempt, target = held.attempt, held.target
     shard = attempt_shard(attempt.attempt_id)
+    own_id = id_of(SOURCE, attempt.attempt_id, sequence_of(held.version))
     messages = [
         _message(
             CALL_EVENTS,
-            CallDialing(attempt=attempt),
+            CallDialing(attempt=attempt, pacing=pacing),
             attempt,
             subject=attempt.attempt_id,
             sequence=sequence_of(held.version),
             at=attempt.created_at,
+            cause=judged_by,
         ),
-        _target_message(attempt, target, held.target_version, attempt.created_at),
+        _target_message(attempt, target, held.target_version, attempt.created_at, own_id),
     ]
     if script is not None:
         start = FlowStart(
@@ -119,6 +148,7 @@ def intent(held: Held, campaign: Campaign, gate_version: int, script: Script | N
                 subject=attempt.attempt_id,
                 sequence=sequence_of(held.version, 1),
                 at=attempt.created_at,
+                cause=own_id,
             )
         )
     micros = microseconds(attempt.created_at)
@@ -180,14 +210,19 @@ def adoption(held: Held, call: Call, before: str, at: datetime) -> Change:
 
 
 def _facts(held: Held, facts: Sequence[CallFact], at: datetime) -> tuple[OutMessage, ...]:
+    """Return the messages of facts; what settles an attempt is caused by the fact before."""
+    attempt_id, version = held.attempt.attempt_id, held.version + 1
     return tuple(
         _message(
             CALL_EVENTS,
             fact,
             held.attempt,
-            subject=held.attempt.attempt_id,
-            sequence=sequence_of(held.version + 1, index),
+            subject=attempt_id,
+            sequence=sequence_of(version, index),
             at=at,
+            cause=id_of(SOURCE, attempt_id, sequence_of(version, index - 1))
+            if index and isinstance(fact, CallSettled)
+            else None,
         )
         for index, fact in enumerate(facts)
     )
@@ -243,7 +278,13 @@ def settlement(
         also=tuple(also),
         messages=(
             *_facts(held, (*facts, settled), at),
-            _target_message(attempt, target, held.target_version + 1, at),
+            _target_message(
+                attempt,
+                target,
+                held.target_version + 1,
+                at,
+                id_of(SOURCE, attempt.attempt_id, sequence_of(held.version + 1, len(facts))),
+            ),
         ),
     )
 

@@ -10,8 +10,9 @@ import structlog
 from chassis.errors import Forgotten, persist
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, Position, StaleWrite
-from contracts.call import Attempt, Outcome
+from contracts.call import Attempt, Outcome, Pacing
 from contracts.campaign import Campaign, CampaignKind
+from contracts.envelope import id_of
 from contracts.resources import Outplan
 from contracts.target import Destination
 from target_queue import (
@@ -97,7 +98,14 @@ class Dialing:
         self._recover = recover
 
     async def dial(
-        self, campaign: Campaign, claim: Claim, *, sequence: int, gate_version: int, at: datetime
+        self,
+        campaign: Campaign,
+        claim: Claim,
+        *,
+        sequence: int,
+        gate_version: int,
+        at: datetime,
+        pacing: Pacing | None = None,
     ) -> bool:
         """Turn a claim into an attempt: durable intent, then the phone may ring.
 
@@ -107,6 +115,7 @@ class Dialing:
             sequence: Of the campaign's last event that this worker has heard.
             gate_version: Of the gate that allowed the claim.
             at: Now, by the store's time.
+            pacing: What was known of its queue, if it has one.
 
         Returns:
             Whether an attempt was begun (it may have ended already).
@@ -132,7 +141,15 @@ class Dialing:
             await self._ask(attempt, 0)
             script = script_of(campaign, attempt, target)
         position = await self._commit_or_release(
-            intent(held, campaign, gate_version, script), claim
+            intent(
+                held,
+                campaign,
+                gate_version,
+                judged_by=id_of("campaign-manager", campaign.campaign_id, sequence),
+                pacing=pacing,
+                script=script,
+            ),
+            claim,
         )
         if position is None:
             self._holds.let_go(attempt, was_dialed=False)

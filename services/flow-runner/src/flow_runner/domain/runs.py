@@ -5,6 +5,8 @@ from typing import Literal
 
 from contracts.actions import NIL_ID, Action
 from contracts.base import Value
+from contracts.call import CallAnswered
+from contracts.flow import FlowStart
 from pydantic import Field
 
 DIGITS = "voipbin.call.digits"
@@ -121,3 +123,15 @@ class Run(Value):
     def with_variables(self, values: Mapping[str, str]) -> "Run":
         """Return the run with some variables set."""
         return self.model_copy(update={"variables": {**self.variables, **values}})
+
+
+def run_of(start: CallAnswered | FlowStart, customer_id: str) -> Run:
+    """Return the run that an answer, or a start without a call, asks for."""
+    return Run(
+        attempt_id=start.attempt_id,
+        campaign_id=start.campaign_id,
+        customer_id=customer_id,
+        actions=start.actions,
+        variables=start.variables,
+        is_flow_only=isinstance(start, FlowStart),
+    )

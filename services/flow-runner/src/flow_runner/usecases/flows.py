@@ -31,6 +31,7 @@ from flow_runner.domain.events import (
     Started,
     TimerFired,
 )
+from flow_runner.domain.hearing import answer_of, heard_of, told
 from flow_runner.domain.interpreter import step
 from flow_runner.domain.runs import Run
 from flow_runner.ports import CannotSpeak, Speech
@@ -39,12 +40,13 @@ log = structlog.get_logger()
 
 SOURCE = "flow-runner"
 NAMESPACE = "flow"
-MESSAGES_PER_COMMIT = 256
+MESSAGES_PER_COMMIT = 512  # a hundred actions may tell four things each
 KEPT_MS = 3600 * 1000
 REMEMBERED = 5000
 
 Command = tuple[str | bytes | int | float, ...]
 Question = Speak | FindQueue
+Answer = PromptMade | PlaybackFinished | QueueFound | QueueMissing
 AtQueue = Callable[[Run, JoinQueue | LeaveQueue], Awaitable[None]]
 FindIt = Callable[[Run, str], Awaitable[QueueFound | QueueMissing]]
 
@@ -132,6 +134,9 @@ class Flows:
     ) -> Run | None:
         """Take a step and commit it; return the run, or None if it has moved meanwhile."""
         after, effects = await self._answer(*step(run, event))
+        heard = heard_of(event)
+        if heard is not None and (effects or after != run):
+            effects = (Say(told(run, heard)), *effects)
         if sequence >= 0:
             after = after.model_copy(update={"seen": sequence})
         change = self._change(after, version, effects, event, cause)
@@ -163,13 +168,15 @@ class Flows:
         while open_:
             effect = open_.pop(0)
             if isinstance(effect, Speak | FindQueue):
-                run, more = step(run, await self._told(run, effect))
+                answer = await self._told(run, effect)
+                done.append(Say(told(run, answer_of(answer))))
+                run, more = step(run, answer)
                 open_ = [*more, *open_]
             else:
                 done.append(effect)
         return run, tuple(done)
 
-    async def _told(self, run: Run, question: Question) -> Event:
+    async def _told(self, run: Run, question: Question) -> Answer:
         if isinstance(question, FindQueue):
             return await self._find_queue(run, question.queue_id)
         try:

@@ -28,7 +28,7 @@ from contracts.topics import CALL_COMMANDS, CALL_EVENTS, FLOW_COMMANDS, FLOW_EVE
 
 from flow_runner.domain.pieces import HANG_UP, RESUME, noted
 from flow_runner.domain.queueing import Assignment, Line, Lines
-from flow_runner.domain.runs import ForAgent, Run
+from flow_runner.domain.runs import ForAgent, Run, run_of
 from flow_runner.usecases.flows import MESSAGES_PER_COMMIT, NAMESPACE, due_key, run_key
 from flow_runner.usecases.lines import CUSTOMERS, lines_key
 
@@ -184,14 +184,7 @@ def _hear(told: _Told, envelope: Envelope[Any]) -> None:
     match envelope.body:
         case CallAnswered() | FlowStart() as start:
             told.answered_at = envelope.time
-            told.run = Run(
-                attempt_id=start.attempt_id,
-                campaign_id=start.campaign_id,
-                customer_id=envelope.customer_id,
-                actions=start.actions,
-                variables=start.variables,
-                is_flow_only=isinstance(start, FlowStart),
-            )
+            told.run = run_of(start, envelope.customer_id)
         case CallDigitPressed(digit=digit):
             told.typed.append((envelope.time, digit))
         case CallBridged():
