@@ -66,7 +66,9 @@ def test_a_dialer_may_die_at_any_point_of_any_attempt(
     targets = asked.targets or 400
     for chosen in asked.seeds:
         chance = random.Random(f"{point}-{chosen}")
-        one = campaign(fleet, targets, endings=("70000",) * 4 + ("486",), per_second=200)
+        one = campaign(
+            fleet, targets, endings=("70000",) * 4 + ("486",), per_second=max(200, targets // 30)
+        )
         one.start()
         one.await_rings(1)
         armed.write_text(f"{point} {1 + chance.randrange(max(1, targets // 8))}")

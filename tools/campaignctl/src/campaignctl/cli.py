@@ -1,4 +1,4 @@
-"""`campaignctl`: up, demo, watch, explain, rebuild, verify."""
+"""`campaignctl`: run the engine, see what it does, and ask the log."""
 
 import signal
 import sys
@@ -8,9 +8,12 @@ from rich.markup import escape
 
 from campaignctl.demo import demo
 from campaignctl.errors import CannotGoOn
+from campaignctl.events import events
 from campaignctl.explain import explain
+from campaignctl.export import export
 from campaignctl.infrastructure import InfrastructureUnavailable
 from campaignctl.rebuild import rebuild
+from campaignctl.replay import replay
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
 from campaignctl.up import up
@@ -33,6 +36,9 @@ app.command()(watch)
 app.command()(explain)
 app.command()(rebuild)
 app.command("verify")(verify_)
+app.command()(events)
+app.command()(replay)
+app.command()(export)
 
 
 def main() -> None:

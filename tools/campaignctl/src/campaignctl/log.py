@@ -1,8 +1,10 @@
 """The log: records of the catalogue's topics, from Kafka or from a file that was exported."""
 
+import contextlib
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,6 +28,8 @@ class LogRecord(NamedTuple):
         timestamp_ms: Milliseconds since 1970, by whoever sent it.
         type: The message's type by its header, None without one.
         value: The envelope; None where it was deleted.
+        key: What it is about.
+        correlation_id: The story it belongs to by its header, None without one.
     """
 
     topic: str
@@ -34,6 +38,8 @@ class LogRecord(NamedTuple):
     timestamp_ms: int
     type: str | None
     value: bytes | None
+    key: str | None = None
+    correlation_id: str | None = None
 
 
 class Log:
@@ -78,27 +84,57 @@ class Log:
             for number in range(topic.partitions)
         ]
         self._consumer.assign(self._partitions)
-        for partition in self._partitions:
-            if partition in self._since:
-                self._consumer.seek(partition, self._since[partition])
+        there_too = {one: at for one, at in self._since.items() if one in self._partitions}
+        self.go_to(there_too)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnect."""
         await self._consumer.stop()
 
+    async def seek(self, since: datetime) -> None:
+        """Go on from the first message of each partition that is as late as an instant."""
+        since_ms = milliseconds(since)
+        asked = dict.fromkeys(self._partitions, since_ms)
+        found = await self._consumer.offsets_for_times(asked)
+        ends = await self.ends()
+        for partition in self._partitions:
+            place = found[partition]
+            self._consumer.seek(partition, place.offset if place else ends[partition])
+
+    def hold(self, held: Collection[TopicPartition], wanted: Collection[TopicPartition]) -> None:
+        """Read no more of some partitions for now, and again of others."""
+        self._consumer.pause(*held)
+        self._consumer.resume(*wanted)
+
     async def is_empty(self) -> bool:
         """Whether nothing was ever told."""
         return not self._partitions or not any((await self.ends()).values())
 
+    async def places(self) -> Places:
+        """Return where we are in each partition."""
+        return {one: await self._consumer.position(one) for one in self._partitions}
+
+    def go_to(self, places: Places) -> None:
+        """Go on from other places."""
+        for partition, place in places.items():
+            self._consumer.seek(partition, place)
+
     async def unread(self) -> Places:
         """Return the partitions that go on behind where we are, and up to where."""
-        places = {one: await self._consumer.position(one) for one in self._partitions}
+        places = await self.places()
         return {one: end for one, end in (await self.ends()).items() if places[one] < end}
+
+    async def poll(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Return some of what comes next."""
+        found: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
+            timeout_ms=POLL_MS, max_records=LARGEST_POLL
+        )
+        return found
 
     async def read(self, ends: Places) -> Iterable[Sequence[ConsumerRecord]]:
         """Return some of what comes next, and drop the partitions whose end is reached."""
-        found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=LARGEST_POLL)
+        found = await self.poll()
         for partition in list(ends):
             if await self._consumer.position(partition) >= ends[partition]:
                 del ends[partition]
@@ -111,6 +147,11 @@ class Log:
         return ends
 
 
+def milliseconds(at: datetime) -> int:
+    """Return an instant as Kafka has it: milliseconds since 1970."""
+    return round(at.timestamp() * 1000)
+
+
 def type_of(record: ConsumerRecord) -> str | None:
     """Return the type that the header of a record tells."""
     for name, value in record.headers:
@@ -121,13 +162,21 @@ def type_of(record: ConsumerRecord) -> str | None:
 
 def of(record: ConsumerRecord) -> LogRecord:
     """Return a consumed record as one of the log."""
+    type_ = correlation_id = None
+    for name, value in record.headers:
+        if name == "ce_type":
+            type_ = value.decode()
+        elif name == "correlationid":
+            correlation_id = value.decode()
     return LogRecord(
         record.topic,
         record.partition,
         record.offset,
         record.timestamp,
-        type_of(record),
+        type_,
         record.value,
+        record.key.decode(errors="replace") if record.key is not None else None,
+        correlation_id,
     )
 
 
@@ -136,6 +185,19 @@ def write_line(file: IO[str], record: LogRecord) -> None:
     shown = record._asdict()
     shown["value"] = json.loads(record.value) if record.value is not None else None
     file.write(json.dumps(shown, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+def header(**about: Any) -> str:
+    """Return the first line of an exported file: that it is one, and what it holds, in order."""
+    return json.dumps({"campaign_engine_log": 1, **about}) + "\n"
+
+
+def header_of(path: Path) -> dict[str, Any]:
+    """Return what an exported file says of itself; nothing, if it was written line by line."""
+    with contextlib.suppress(OSError, EOFError, ValueError), open_text(path, "r") as file:
+        first: dict[str, Any] = json.loads(file.readline())
+        return first if "campaign_engine_log" in first else {}
+    return {}
 
 
 def open_text(path: Path, mode: str) -> IO[str]:
@@ -156,8 +218,12 @@ def read_lines(path: Path) -> Iterator[LogRecord]:
             for number, line in enumerate(file, 1):
                 try:
                     row = json.loads(line)
+                    if number == 1 and "campaign_engine_log" in row:
+                        continue
                     value = row["value"]
                     packed = None if value is None else json.dumps(value).encode()
+                    if value is not None and row.get("key") is None:
+                        row |= {"key": value["subject"], "correlation_id": value["correlationid"]}
                     yield LogRecord(**{**row, "value": packed})
                 except (ValueError, TypeError, KeyError) as error:
                     raise CannotGoOn(f"{path}, line {number}: no record of a log") from error

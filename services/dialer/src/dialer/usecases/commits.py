@@ -290,7 +290,7 @@ def settlement(
 
 
 def giving_up(
-    attempt_shard_: str, target: Target, fence: int, outdial_id: str, at: datetime
+    attempt_shard_: str, target: Target, fence: int, at: datetime, judged_by: str
 ) -> Change:
     """Return the change that ends a claimed target which has nothing left to try."""
     envelope: Any = wrap(
@@ -300,11 +300,12 @@ def giving_up(
         sequence=sequence_of(fence + 1),
         at=at,
         customer_id=target.customer_id,
+        cause=judged_by,
     )
     return Change(
         shard=attempt_shard_,
         operation="exhausted",
         writes=(Write(target_key(attempt_shard_, target.target_id), fence, pack(target)),),
-        also=(("ZREM", claims_key(attempt_shard_, outdial_id), target.target_id),),
+        also=(("ZREM", claims_key(attempt_shard_, target.outdial_id), target.target_id),),
         messages=(OutMessage.of(TARGET_EVENTS, envelope),),
     )

@@ -123,9 +123,10 @@ class Dialing:
         outplan = campaign.outplan or Outplan(id="", customer_id="", created_at=at)
         destination = retries.choose_destination(claim.target, outplan)
         shard = outdial_shard(claim.target.outdial_id)
+        judged_by = id_of("campaign-manager", campaign.campaign_id, sequence)
         if destination is None:
             target = retries.exhausted(claim.target, at)
-            change = giving_up(shard, target, claim.fence, claim.target.outdial_id, at)
+            change = giving_up(shard, target, claim.fence, at, judged_by)
             await self._commit_or_release(change, claim)
             return False
         attempt = self._attempt_of(campaign, claim, destination, at)
@@ -145,7 +146,7 @@ class Dialing:
                 held,
                 campaign,
                 gate_version,
-                judged_by=id_of("campaign-manager", campaign.campaign_id, sequence),
+                judged_by=judged_by,
                 pacing=pacing,
                 script=script,
             ),

@@ -5,7 +5,7 @@ what the party was just hearing is heard anew, and what was told before is not t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,6 +113,11 @@ class FlowsFold:
 
     # ---- what is restored
 
+    def run(self, attempt_id: str) -> Run | None:
+        """Return the run of an attempt as it is to go on, if it can."""
+        told = self._told.get(attempt_id)
+        return restored(told) if told else None
+
     def commands(self) -> Iterator[Command]:
         """Return the commands that restore runs, timers and queues."""
         for attempt_id, told in self._told.items():
@@ -177,6 +182,16 @@ class FlowsFold:
             told = self._told.get(attempt_id)
             latest = max(latest, told.answered_at if told else EPOCH)
             yield latest, attempt_id
+
+
+def restored_run(messages: Iterable[Envelope[Any]]) -> Run | None:
+    """Return what a rebuild has made of a run, from what had been told of its attempt by then."""
+    fold, attempt_id = FlowsFold(), ""
+    for message in messages:
+        if message.type in fold.types:
+            fold.take(message)
+            attempt_id = message.body.attempt_id
+    return fold.run(attempt_id)
 
 
 def _hear(told: _Told, envelope: Envelope[Any]) -> None:
