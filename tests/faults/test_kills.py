@@ -66,9 +66,8 @@ def test_a_dialer_may_die_at_any_point_of_any_attempt(
     targets = asked.targets or 400
     for chosen in asked.seeds:
         chance = random.Random(f"{point}-{chosen}")
-        one = campaign(
-            fleet, targets, endings=("70000",) * 4 + ("486",), per_second=max(200, targets // 30)
-        )
+        how = {"per_second": max(200, targets // 30), "concurrent": max(40, targets // 25)}
+        one = campaign(fleet, targets, endings=("70000",) * 4 + ("486",), **how)
         one.start()
         one.await_rings(1)
         armed.write_text(f"{point} {1 + chance.randrange(max(1, targets // 8))}")
