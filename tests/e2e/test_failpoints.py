@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 
 from tests.e2e.test_crash import (
     a_campaign,
@@ -15,6 +15,7 @@ from tests.e2e.test_crash import (
     status_of,
     wait_until,
 )
+from tests.replaying import replayed_stack
 
 POINTS = (
     "claimed",
@@ -36,7 +37,7 @@ def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def fleet(armed: Path) -> Iterator[Stack]:
     settings = {"DIALER_FAILPOINT_FILE": str(armed)}
-    with running_stack(StackOptions(speed=2, dialers=2, settings=settings)) as stack:
+    with replayed_stack(StackOptions(speed=2, dialers=2, settings=settings)) as stack:
         yield stack
 
 

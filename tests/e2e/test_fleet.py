@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 
 from tests.e2e.test_crash import (
     TARGETS,
@@ -22,13 +22,14 @@ from tests.e2e.test_crash import (
     wait_until,
 )
 from tests.e2e.test_life import Api, numbers
+from tests.replaying import replayed_stack
 
 CAP = 30
 
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Stack]:
-    with running_stack(StackOptions(speed=2, dialers=3)) as stack:
+    with replayed_stack(StackOptions(speed=2, dialers=3)) as stack:
         yield stack
 
 

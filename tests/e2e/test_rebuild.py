@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 from redis import Redis
 
 from tests.faults.campaign import Campaign, until
+from tests.replaying import replayed_stack
 
 CAMPAIGNCTL = str(Path(sys.executable).with_name("campaignctl"))
 PROGRAMS = ("campaign-manager", "dialer", "flow-runner")
@@ -23,7 +24,7 @@ PROGRAMS = ("campaign-manager", "dialer", "flow-runner")
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Stack]:
     options = StackOptions(speed=4, dialers=2)
-    with running_stack(options, announce=lambda _: None) as stack:
+    with replayed_stack(options) as stack:
         yield stack
 
 

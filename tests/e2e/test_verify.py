@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 
 from tests.faults.campaign import Campaign
+from tests.replaying import replayed_stack
 
 CAMPAIGNCTL = str(Path(sys.executable).with_name("campaignctl"))
 Lines = list[dict[str, Any]]
@@ -42,7 +43,7 @@ def verify(*arguments: str) -> tuple[int, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("verify")
-    with running_stack(StackOptions(speed=4), announce=lambda _: None) as stack:
+    with replayed_stack(StackOptions(speed=4)) as stack:
         campaign = Campaign(stack, 60)
         campaign.start()
         campaign.await_end()

@@ -17,10 +17,11 @@ from campaignctl.infrastructure import (
     take_redis,
 )
 from campaignctl.infrastructure.ports import free_port
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 
 from tests.faults.campaign import Campaign
 from tests.faults.proxy import Proxy, proxied
+from tests.replaying import replayed_stack
 
 SPEED = 2
 SERVICES = ("CAMPAIGN_MANAGER", "DIALER", "FLOW_RUNNER")
@@ -142,7 +143,7 @@ def engine_on(kafka: str, redis: str, options: StackOptions) -> Iterator[Stack]:
         patch.setenv("REDIS_URL", redis)
         patch.delenv("STACK_REQUIRED", raising=False)
         given = StackOptions(**vars(options) | {"kafka": "env", "redis": "env"})
-        with running_stack(given, announce=lambda _: None) as stack:
+        with replayed_stack(given) as stack:
             yield stack
 
 

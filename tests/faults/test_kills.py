@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 from campaignctl.verification import Ledgers
 from contracts.call import Outcome
 
 from tests.e2e.test_failpoints import POINTS
 from tests.faults.campaign import Campaign, until
 from tests.faults.conftest import Asked
+from tests.replaying import replayed_stack
 
 Make = Callable[..., Campaign]
 
@@ -43,7 +44,7 @@ def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fleet(armed: Path, seed: int) -> Iterator[Stack]:
     settings = {"DIALER_FAILPOINT_FILE": str(armed), "DIALER_LOG_LEVEL": "warning"}
     options = StackOptions(speed=20, dialers=4, settings=settings, seed=seed)
-    with running_stack(options, announce=lambda _: None) as stack:
+    with replayed_stack(options) as stack:
         yield stack
 
 

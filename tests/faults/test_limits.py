@@ -8,10 +8,11 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 
 from tests.faults.campaign import Campaign, until
 from tests.faults.conftest import Asked
+from tests.replaying import replayed_stack
 
 Make = Callable[..., Campaign]
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.timeout(3600)
 def fleet(seed: int) -> Iterator[Stack]:
     settings = {f"{name}_LOG_LEVEL": "warning" for name in ("DIALER", "FLOW_RUNNER")}
     options = StackOptions(speed=20, dialers=4, settings=settings, seed=seed)
-    with running_stack(options, announce=lambda _: None) as stack:
+    with replayed_stack(options) as stack:
         yield stack
 
 

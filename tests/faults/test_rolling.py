@@ -6,10 +6,11 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from campaignctl.stack import Stack, StackOptions, running_stack
+from campaignctl.stack import Stack, StackOptions
 
 from tests.faults.campaign import Campaign
 from tests.faults.conftest import SPEED, Asked
+from tests.replaying import replayed_stack
 
 Make = Callable[..., Campaign]
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def fleet(seed: int) -> Iterator[Stack]:
     options = StackOptions(speed=SPEED, dialers=len(DIALERS), seed=seed)
-    with running_stack(options, announce=lambda _: None) as stack:
+    with replayed_stack(options) as stack:
         yield stack
 
 

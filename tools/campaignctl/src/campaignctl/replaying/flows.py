@@ -65,18 +65,19 @@ class _Replaying:
 
     def _hear(self) -> _Heard | None:
         """Return what the run heard next: from elsewhere, if the log says that it came first."""
-        due, call = self._due, self._call[0] if self._call else None
+        due = self._due
         if due is not None and isinstance(due.body, FlowHeard):
             told = due.body
-            if call is None or call.seen > told.seen:
+            if isinstance(told.heard, TimerHeard) and told.heard.timer in AFTER_A_REBUILD:
+                self._restore(due)
+            if not self._call or self._call[0].seen > told.seen:
                 self._next += 1
-                if isinstance(told.heard, TimerHeard) and told.heard.timer in AFTER_A_REBUILD:
-                    self._restore(due)
                 return _Heard(event_of(told.heard), due, told.seen)
         return self._call.pop(0) if self._call else None
 
     def _restore(self, due: Envelope[Any]) -> None:
-        """Have the run as a rebuild has made it of what had been told by then."""
+        """Have the run as a rebuild has made it of what had been told by then, heard or not."""
+        self._call = [heard for heard in self._call if heard.seen > due.body.seen]
         told = [m for m in self._story.call if m.sequence <= due.body.seen]
         told += [m for m in self._story.flow if m.sequence < due.sequence]
         self.run = restored_run(told) or self.run
