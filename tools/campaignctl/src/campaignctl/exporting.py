@@ -33,7 +33,10 @@ LEFT_OUT = frozenset({"access_key.changed", "customer.changed"})
 
 @dataclass(slots=True)
 class Subjects:
-    """What belongs together; an attempt is known by its intent, which comes first."""
+    """What belongs together; an attempt is known by its intent, which comes first.
+
+    An attempt belongs to them if its target does, or else its outdial.
+    """
 
     campaigns: set[str] = field(default_factory=set)
     outdials: set[str] = field(default_factory=set)
@@ -61,10 +64,10 @@ class Subjects:
         return subject in self.attempts
 
     def learn(self, record: LogRecord, envelope: dict[str, Any]) -> None:
-        """Take the attempts of the campaigns."""
+        """Take the attempts of the targets and outdials."""
         if record.type == "call.dialing":
             attempt = envelope["data"]["attempt"]
-            if attempt["campaign_id"] in self.campaigns:
+            if attempt["target_id"] in self.targets or attempt["outdial_id"] in self.outdials:
                 self.attempts.add(attempt["attempt_id"])
 
 
@@ -80,14 +83,11 @@ def of_campaign(read: Read, which: Range, campaign_id: str) -> Iterator[LogRecor
             _name(subjects, envelope["data"]["campaign"])
     if not subjects.customers:
         raise CannotGoOn(f"the log knows no campaign {campaign_id}")
-    for record, envelope in _parsed(read(which)):
-        subjects.learn(record, envelope)
-        if subjects.holds(record, envelope):
-            yield _clean(record, envelope)
+    yield from _those(read, which, subjects)
 
 
 def of_attempt(read: Read, which: Range, attempt_id: str) -> Iterator[LogRecord]:
-    """Yield all records of an attempt, of its target and of its campaign's life.
+    """Yield all records of an attempt, of its target's others, and of its campaign's life.
 
     Raises:
         CannotGoOn: The log knows no such attempt.
@@ -106,9 +106,7 @@ def of_attempt(read: Read, which: Range, attempt_id: str) -> Iterator[LogRecord]
         _name(subjects, campaign)
     subjects.campaigns, subjects.outdials = {attempt["campaign_id"]}, set()
     subjects.targets = {attempt["target_id"]}
-    for record, envelope in _parsed(read(which)):
-        if subjects.holds(record, envelope) and record.topic != NUMBER_EVENTS.name:
-            yield _clean(record, envelope)
+    yield from _those(read, which, subjects)
 
 
 def of_time(read: Read, which: Range) -> Iterator[LogRecord]:
@@ -136,6 +134,13 @@ def of_time(read: Read, which: Range) -> Iterator[LogRecord]:
         yield from last.values()
     for record, envelope in _parsed(read(which)):
         if record.type not in LEFT_OUT:
+            yield _clean(record, envelope)
+
+
+def _those(read: Read, which: Range, subjects: Subjects) -> Iterator[LogRecord]:
+    for record, envelope in _parsed(read(which)):
+        subjects.learn(record, envelope)
+        if subjects.holds(record, envelope):
             yield _clean(record, envelope)
 
 

@@ -89,7 +89,7 @@ def replay(
             replaying.take(record)
             if replaying.differing and not all_:
                 break
-    replaying.finish()
+    replaying.finish(is_cut=which.file is None or bool(replaying.differing))
     _end(as_json(replaying, is_whole=all_), is_json=json_)
 
 

@@ -99,7 +99,7 @@ class _Replaying:
                 case Speak() | FindQueue():
                     answer = self._answer()
                     if answer is None:
-                        if self._due is not None or self._story.is_flow_over:
+                        if self._due is not None or self._story.is_ripe:
                             yield Unknown(Gap.NOT_HEARD, heard.message.id)
                         return
                     self.run, more = step(self.run, answer)
@@ -113,7 +113,7 @@ class _Replaying:
         if logged is not None:
             self._next += 1
             return Decision(Asked.STEP, logged, logged.body, message, before)
-        if self._story.is_flow_over:
+        if self._story.is_flow_over and self._story.is_ripe:
             return Decision(Asked.STEP, heard.message, None, message, before)
         return None
 

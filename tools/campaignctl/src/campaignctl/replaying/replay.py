@@ -102,9 +102,14 @@ class Replay:
             story.tell(envelope)
         self._close(envelope, record.timestamp_ms)
 
-    def finish(self) -> None:
-        """Replay what is open still, as far as it goes."""
+    def finish(self, *, is_cut: bool = False) -> None:
+        """Replay what is open still, as far as it goes.
+
+        Args:
+            is_cut: The log may go on: what is missing at its end may only not be here yet.
+        """
         for story in list(self._open.values()):
+            story.is_ripe = not is_cut
             self._note(self._replay(story))
         self._open.clear()
 
@@ -153,6 +158,7 @@ class Replay:
             story = self._open.pop(self._whole.popleft()[1])
             self._closed[story.attempt_id] = None
             self._closed_at.append((now_ms, story.attempt_id))
+            story.is_ripe = True
             self._note(self._replay(story))
             self._forget(story)
         while self._closed_at and self._closed_at[0][0] < now_ms - APART_MS:
@@ -169,8 +175,11 @@ class Replay:
     # ---- judging
 
     def _replay(self, story: Story) -> Iterator[Finding]:
-        yield from replay_call(story, self._campaigns)
-        yield from replay_flow(story)
+        for finding in (*replay_call(story, self._campaigns), *replay_flow(story)):
+            if isinstance(finding, Decision) and finding.differs and story.is_torn:
+                yield Unknown(Gap.LOST, finding.message.id)
+            else:
+                yield finding
 
     def _note(self, findings: Sequence[Finding] | Iterator[Finding]) -> None:
         for finding in findings:

@@ -8,6 +8,8 @@ from contracts.call import CallAnswered, CallDialing, CallSettled
 from contracts.envelope import Envelope
 from contracts.flow import FlowFinished, FlowStart
 from contracts.target import Target
+from flow_runner.usecases.flows import MESSAGES_PER_COMMIT as MESSAGES_PER_STEP
+from target_queue.queue import MESSAGES_PER_COMMIT
 
 
 class TargetStep(NamedTuple):
@@ -27,6 +29,7 @@ class Story:
         targets: What became of its target: as the attempt begins, and as it ends.
         edits: The target as others have changed it meanwhile.
         is_closing: It is whole, and about to be replayed.
+        is_ripe: Nothing more comes of it.
     """
 
     attempt_id: str
@@ -35,6 +38,7 @@ class Story:
     targets: list[TargetStep] = field(default_factory=list)
     edits: list[Target] = field(default_factory=list)
     is_closing: bool = False
+    is_ripe: bool = False
 
     def tell(self, envelope: Envelope[Any]) -> None:
         """Take a message of the dialer or of the flow run; one that repeats changes nothing."""
@@ -43,6 +47,16 @@ class Story:
             told.append(envelope)
         elif all(one.sequence != envelope.sequence for one in reversed(told)):
             insort(told, envelope, key=lambda one: one.sequence)
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether a message is here and one that was told with it, before it, is not."""
+        is_late = bool(self.flow) and self.flow[0].sequence >= 2 * MESSAGES_PER_STEP
+        return (
+            is_late
+            or _is_torn(self.call, MESSAGES_PER_COMMIT)
+            or _is_torn(self.flow, MESSAGES_PER_STEP)
+        )
 
     def lacks(self, message_id: str | None) -> bool:
         """Whether a message of the call is named as a cause, and is not here."""
@@ -76,3 +90,12 @@ class Story:
         return (
             self.is_settled and len(self.targets) > 1 and (self.start is None or self.is_flow_over)
         )
+
+
+def _is_torn(told: list[Envelope[Any]], per_commit: int) -> bool:
+    before = -1
+    for message in told:
+        if message.sequence % per_commit and message.sequence != before + 1:
+            return True
+        before = message.sequence
+    return False
