@@ -10,7 +10,7 @@ import structlog
 
 PRIVATE = frozenset({"address", "number", "destination", "caller_id", "source"})
 VISIBLE = 4
-NUMBER = re.compile(r"\+?\d{7,}")
+NUMBER = re.compile(r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|\+?\d{7,}")
 
 
 def mask(number: str) -> str:
@@ -19,8 +19,8 @@ def mask(number: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Return a text with everything masked that could be a telephone number."""
-    return NUMBER.sub(lambda found: mask(found[0]), text)
+    """Return a text with everything masked that could be a telephone number; ids are none."""
+    return NUMBER.sub(lambda found: found[0] if found["id"] else mask(found[0]), text)
 
 
 def mask_numbers(

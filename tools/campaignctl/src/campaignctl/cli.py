@@ -16,6 +16,7 @@ from campaignctl.rebuild import rebuild
 from campaignctl.replay import replay
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
+from campaignctl.trace import trace
 from campaignctl.up import up
 from campaignctl.verify import verify_
 from campaignctl.watch import watch
@@ -37,6 +38,7 @@ app.command()(explain)
 app.command()(rebuild)
 app.command("verify")(verify_)
 app.command()(events)
+app.command()(trace)
 app.command()(replay)
 app.command()(export)
 

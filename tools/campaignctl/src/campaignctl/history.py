@@ -43,6 +43,7 @@ class Range:
         since: The first instant, by the time of publishing; None: from the beginning.
         until: The last instant; None: to the end that it has now.
         is_followed: Go on with what comes, for ever.
+        partitions: Only these of the topics, by topic and number; None: all.
     """
 
     bootstrap: str | None = None
@@ -51,6 +52,7 @@ class Range:
     since: datetime | None = None
     until: datetime | None = None
     is_followed: bool = False
+    partitions: frozenset[tuple[str, int]] | None = None
 
 
 class Merge:
@@ -126,7 +128,7 @@ async def _next(batches: AsyncIterator[Sequence[LogRecord]]) -> Sequence[LogReco
 
 async def _of_kafka(which: Range, on_progress: Progress) -> AsyncGenerator[Sequence[LogRecord]]:
     until_ms = milliseconds(which.until) if which.until else None
-    async with Log(str(which.bootstrap), which.topics) as log:
+    async with Log(str(which.bootstrap), which.topics, only=which.partitions) as log:
         if which.since is not None:
             await log.seek(which.since)
         starts, ends = await log.places(), await log.unread()

@@ -49,6 +49,7 @@ class Log:
         bootstrap: Its address.
         topics: Which.
         since: Where to begin; a partition that is not named is read from its beginning.
+        only: These partitions of them; None: all.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class Log:
         bootstrap: str,
         topics: Sequence[Topic] = CATALOGUE,
         since: Places | None = None,
+        only: Collection[tuple[str, int]] | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._topics = topics
         self._since = since or {}
+        self._only = only
         self._consumer: AIOKafkaConsumer
         self._partitions: list[TopicPartition] = []
 
@@ -82,6 +85,7 @@ class Log:
             for topic in self._topics
             if topic.name in there
             for number in range(topic.partitions)
+            if self._only is None or (topic.name, number) in self._only
         ]
         self._consumer.assign(self._partitions)
         there_too = {one: at for one, at in self._since.items() if one in self._partitions}
