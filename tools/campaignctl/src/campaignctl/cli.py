@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from campaignctl.demo import demo
+from campaignctl.diff import diff
 from campaignctl.errors import CannotGoOn
 from campaignctl.events import events
 from campaignctl.explain import explain
@@ -41,6 +42,7 @@ app.command()(events)
 app.command()(trace)
 app.command()(replay)
 app.command()(export)
+app.command()(diff)
 
 
 def main() -> None:
