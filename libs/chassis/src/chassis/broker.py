@@ -1,5 +1,6 @@
 """The Kafka side of a service: broker, relay producer, and topics from the catalogue."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -92,8 +93,8 @@ def _new_topics(topic: Topic, replicas: int) -> list[NewTopic]:
     ]
 
 
-async def provision(settings: ServiceSettings) -> None:
-    """Create the topics of the catalogue that are not there yet.
+async def provision(settings: ServiceSettings, topics: Sequence[Topic] = CATALOGUE) -> None:
+    """Create the topics, those of the catalogue unless others are given, that are not there yet.
 
     Raises:
         aiokafka.errors.KafkaError: The broker cannot be reached or refuses a topic.
@@ -104,7 +105,7 @@ async def provision(settings: ServiceSettings) -> None:
         present = set(await admin.list_topics())
         wanted = [
             new
-            for topic in CATALOGUE
+            for topic in topics
             for new in _new_topics(topic, settings.replication_factor)
             if new.name not in present
         ]

@@ -14,7 +14,9 @@ from campaignctl.explain import explain
 from campaignctl.export import export
 from campaignctl.infrastructure import InfrastructureUnavailable
 from campaignctl.rebuild import rebuild
+from campaignctl.redrive import redrive
 from campaignctl.replay import replay
+from campaignctl.republish import import_, republish
 from campaignctl.screen import a_console
 from campaignctl.supervision import ChildExited, ChildNotReady
 from campaignctl.trace import trace
@@ -42,7 +44,10 @@ app.command()(events)
 app.command()(trace)
 app.command()(replay)
 app.command()(export)
+app.command("import")(import_)
 app.command()(diff)
+app.command()(redrive)
+app.command()(republish)
 
 
 def main() -> None:
