@@ -26,15 +26,16 @@ class StoreClock:
         return self._at + timedelta(seconds=since)
 
     async def set_by(self, outbox: Outbox) -> None:
-        """Look at the store's clock.
+        """Look at the store's clock, which was read somewhere between question and answer.
 
         Raises:
             redis.exceptions.ConnectionError: Redis is away; the clock goes on as it was.
         """
-        asked_at = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
         seconds, micros = await outbox.redis.time()
         self._at = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
-        self._seen_at = asked_at
+        self._seen_at = (asked_at + loop.time()) / 2
 
     async def follow(self, outbox: Outbox) -> None:
         """Look at it every second, until cancelled or Redis is away."""
