@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from target_queue import Deferrals, Listings, TargetQueue
 from target_queue.keys import NUMBER_NAMESPACE
 
+from campaign_manager.adapters.log import KafkaLog
 from campaign_manager.api import Border, UseCases, add_routes
 from campaign_manager.settings import Settings
 from campaign_manager.subscribers import follow_queues, subscribe_events
@@ -20,6 +21,7 @@ from campaign_manager.usecases.recalls import Recalls
 from campaign_manager.usecases.references import References
 from campaign_manager.usecases.resources import Resources
 from campaign_manager.usecases.targets import Targets
+from campaign_manager.usecases.timelines import Timelines
 
 
 def build(settings: Settings) -> Service:
@@ -45,16 +47,18 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
     agents = Agents(definitions, outbox)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
     engaged: dict[str, frozenset[str]] = {}
+    campaigncalls = CampaignCalls(outbox)
     cases = UseCases(
         definitions=definitions,
         resources=Resources(definitions, references, campaigns, listings, recalls),
         campaigns=campaigns,
-        campaigncalls=CampaignCalls(outbox),
+        campaigncalls=campaigncalls,
         agents=agents,
         credentials=Credentials(definitions, agents, outbox, secret),
         targets=Targets(definitions, queue),
         donotcalls=DoNotCalls(definitions, listings, recalls),
         explanations=Explanations(outbox, queue, definitions, engaged),
+        timelines=Timelines(KafkaLog(settings.kafka_bootstrap), definitions, queue, campaigncalls),
         border=Border(settings.timestamps),
         engaged=engaged,
     )

@@ -1,12 +1,18 @@
 """What the campaign-manager needs from outside: the queue that dialers claim from, the lists."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from contracts.campaign import Campaign
 from contracts.target import Target
+from contracts.topics import Topic
 from target_queue import Rule
+
+from campaign_manager.domain.timelines import TimelineEvent
+
+Place = tuple[Topic, str]
+"""A topic, and the key under which something is told there."""
 
 
 class TargetQueue(Protocol):
@@ -31,6 +37,15 @@ class TargetQueue(Protocol):
 
     async def admit(self, campaign: Campaign, sequence: int) -> None:
         """Open or close a campaign's gate as of a sequence of its events."""
+
+
+class Log(Protocol):
+    """What was told of some keys."""
+
+    def follow(
+        self, places: Collection[Place], since: datetime
+    ) -> AsyncGenerator[list[TimelineEvent]]:
+        """Yield what was told so far, all at once, then what comes; nothing now and then."""
 
 
 class Deferrals(Protocol):

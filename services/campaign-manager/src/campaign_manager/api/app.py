@@ -11,6 +11,7 @@ from campaign_manager.api.explanations import explanation_routes
 from campaign_manager.api.logins import access_key_routes, login_routes
 from campaign_manager.api.resources import resource_routes
 from campaign_manager.api.targets import target_routes
+from campaign_manager.api.timelines import timeline_routes
 
 BELOW = "/v1.0"
 
@@ -26,6 +27,7 @@ def add_routes(api: FastAPI, cases: UseCases) -> None:
         campaign_routes,
         campaigncall_routes,
         explanation_routes,
+        timeline_routes,
         access_key_routes,
         agent_routes,
     ):

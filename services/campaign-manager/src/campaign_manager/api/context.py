@@ -22,6 +22,7 @@ from campaign_manager.usecases.explanations import Explanations
 from campaign_manager.usecases.kinds import new_id
 from campaign_manager.usecases.resources import Resources
 from campaign_manager.usecases.targets import Targets
+from campaign_manager.usecases.timelines import Timelines
 
 LARGEST_PAGE = 100
 LARGEST_BODY = 524_288
@@ -43,6 +44,7 @@ class UseCases:
     targets: Targets
     donotcalls: DoNotCalls
     explanations: Explanations
+    timelines: Timelines
     border: Border
     engaged: Mapping[str, frozenset[str]]
 
