@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ class Campaign:
         per_second: Calls that may begin in a second.
         concurrent: Calls that may be open at a time.
         dial_timeout_ms: How long each may ring.
+        fields: Of the campaign, over what it would have.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Campaign:
         per_second: int = 20,
         concurrent: int = 40,
         dial_timeout_ms: int = 10_000,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.stack, self.targets = stack, targets
         self._since = log_ends(stack.kafka_bootstrap)
@@ -79,6 +81,7 @@ class Campaign:
                 "outdial_id": self.outdial,
                 "max_concurrent_calls": concurrent,
                 "calls_per_second": per_second,
+                **(fields or {}),
             },
         )
 
