@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-queues lock schemas
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/mypy libs/*/src services/*/src tools/*/src tests bench
 	@$(BIN)/lint-imports
 
-bench: bench-engine bench-target-queue bench-rebuild bench-queues ## Measure everything; writes bench/RESULTS.md
+bench: bench-engine bench-target-queue bench-rebuild bench-replay bench-queues ## Measure everything; writes bench/RESULTS.md
 
 bench-engine: $(READY) ## Whole campaigns at full speed
 	@$(BIN)/python -m bench.engine
@@ -53,6 +53,9 @@ bench-target-queue: $(READY) ## Claims from 1 thousand to 1 million targets; a m
 
 bench-rebuild: $(READY) ## An empty Redis rebuilt from Kafka, with a million targets
 	@$(BIN)/python -m bench.rebuild
+
+bench-replay: $(READY) ## Ten million messages scanned and replayed
+	@$(BIN)/python -m bench.replay
 
 bench-queues: $(READY) $(QUEUES)/arq/.ready $(QUEUES)/others/.ready ## Beside arq, celery, dramatiq, taskiq; each killed once
 	@$(BIN)/python -m bench.queues

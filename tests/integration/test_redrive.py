@@ -118,6 +118,31 @@ def test_a_poison_message_is_understood_mended_sent_again_and_handled(kafka: str
     assert again["is_redriven"]
 
 
+def test_an_old_message_does_not_take_the_place_of_a_newer_one_of_its_key(kafka: str) -> None:
+    """Of a compacted topic the last message of each key is kept: it must be the newest."""
+    poison = DIGIT.replace(b"call.digit_pressed", b"target.changed")
+
+    async def bury() -> None:
+        await provision(ServiceSettings(kafka_bootstrap=kafka))
+        good = LIBRARY / "examples" / "target.events" / "target.changed.json"
+        for topic, headers in (
+            ("target.events", []),
+            ("target.events", []),
+            ("target.events.dead-letter", [("place", b"target.events/0/0"), ("why", b"test")]),
+        ):
+            producer = AIOKafkaProducer(bootstrap_servers=kafka)
+            await producer.start()
+            value = poison if topic == "target.events" and not headers else good.read_bytes()
+            await producer.send_and_wait(topic, value, key=b"t", headers=headers, partition=0)
+            await producer.stop()
+
+    asyncio.run(bury())
+    words = ("redrive", "--kafka-bootstrap", kafka, "--place", "target.events/0/0", "--send")
+    after = told(*words)
+    assert (after["sent"], after["ready"]) == (0, [])
+    assert "newer message" in after["failing"][0]["faults"][0]
+
+
 def test_an_exported_log_is_imported_as_it_was_and_republished_under_other_names(
     kafka: str, tmp_path: Path
 ) -> None:

@@ -17,8 +17,6 @@ from contracts.topics import CATALOGUE, Cleanup
 from dialer.domain import causes, retries
 from flow_runner.domain import executors
 from flow_runner.domain.runs import Run
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.replaying import assert_same, replayed
 
@@ -51,7 +49,7 @@ def test_every_recorded_decision_is_taken_again(path: Path) -> None:
 
 def test_the_recorded_campaigns_ask_for_every_kind_of_decision() -> None:
     asked = {one for path in RECORDED for one in replayed(Range(file=path)).decisions}
-    assert asked >= set(Asked) - {Asked.HOURS, Asked.GIVING_UP}
+    assert asked >= set(Asked) - {Asked.HOURS}
 
 
 # ---- a change of the code
@@ -113,11 +111,10 @@ def test_a_flow_that_goes_another_way_is_caught_where_it_turns(
 # ---- what the log lacks, repeats or has in another order
 
 
-@given(st.data())
-def test_messages_that_come_again_change_nothing(data: st.DataObject) -> None:
-    records = the("gateway-asks-for-a-pause")
-    again = data.draw(st.sets(st.integers(0, len(records) - 1), max_size=20))
-    repeated = [one for n, one in enumerate(records) for _ in range(1 + (n in again))]
+@pytest.mark.parametrize("seed", range(10))
+def test_messages_that_come_again_change_nothing(seed: int) -> None:
+    records, chance = the("gateway-asks-for-a-pause"), random.Random(seed)
+    repeated = [one for one in records for _ in range(chance.choice((1, 1, 1, 2)))]
     assert_equal(replay_of(repeated), replay_of(records))
 
 

@@ -40,6 +40,16 @@ class DeadLetter:
     is_redriven: bool = False
 
     @property
+    def partition(self) -> int:
+        """The partition where it stood."""
+        return int(self.place.split("/")[1])
+
+    @property
+    def offset(self) -> int:
+        """The offset where it stood."""
+        return int(self.place.split("/")[2])
+
+    @property
     def topic(self) -> Topic:
         """Where it belongs."""
         return TOPICS[self.record.topic]

@@ -90,7 +90,8 @@ data.outcome==failed --follow
     mentions = [one for one in (campaign, target) if one]
     wanted = Filter(type_ or (), call, mentions, tests)
     console = a_console()
-    with sources.reading(replace(which, is_followed=follow)) as read:
+    which = replace(which, is_followed=follow, wants=wanted.may_take)
+    with sources.reading(which) as read:
         found: Iterator[LogRecord] = (record for record in read() if wanted.takes(record))
         if count:
             _count(console, found, is_json=json_)

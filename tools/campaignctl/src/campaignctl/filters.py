@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import ConsumerRecord
+
 from campaignctl.log import LogRecord
 
 TEST = re.compile(r"\s*([\w.\[\]-]+)\s*(==|!=|<=|>=|<|>|~|\?)\s*(.*?)\s*")
@@ -87,6 +89,15 @@ class Filter:
     subject: str | None = None
     mentions: Sequence[str] = ()
     tests: Sequence[FieldTest] = ()
+
+    def may_take(self, record: ConsumerRecord) -> bool:
+        """Whether a record can be asked for, as far as its headers and its key tell."""
+        headers = dict(record.headers)
+        if self.types and not self._is_of_type(headers.get("ce_type", b"").decode()):
+            return False
+        if self.subject is None:
+            return True
+        return self.subject.encode() in (record.key, headers.get("correlationid"))
 
     def takes(self, record: LogRecord) -> bool:
         """Whether a record is asked for; what cannot be parsed is, unless fields are tested."""

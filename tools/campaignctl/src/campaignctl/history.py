@@ -44,6 +44,7 @@ class Range:
         until: The last instant; None: to the end that it has now.
         is_followed: Go on with what comes, for ever.
         partitions: Only these of the topics, by topic and number; None: all.
+        wants: What to drop at once, by its headers; of a file nothing is.
     """
 
     bootstrap: str | None = None
@@ -53,6 +54,7 @@ class Range:
     until: datetime | None = None
     is_followed: bool = False
     partitions: frozenset[tuple[str, int]] | None = None
+    wants: Callable[[ConsumerRecord], bool] | None = None
 
 
 class Merge:
@@ -70,13 +72,21 @@ class Merge:
         """Whether everything has been read and given out."""
         return not self._open and not any(self._buffers.values())
 
-    def add(self, partition: TopicPartition, records: Iterable[LogRecord]) -> None:
-        """Take what was read next of a partition; its clock may run backwards, its order counts."""
+    def add(
+        self, partition: TopicPartition, records: Iterable[LogRecord], read_to_ms: int = 0
+    ) -> None:
+        """Take what was read next of a partition; its clock may run backwards, its order counts.
+
+        Args:
+            partition: Which.
+            records: What of it is wanted.
+            read_to_ms: The time of the last record that was read, wanted or not.
+        """
         latest, buffer = self._latest[partition], self._buffers[partition]
         for record in records:
             latest = max(latest, record.timestamp_ms)
             buffer.append((latest, record))
-        self._latest[partition] = latest
+        self._latest[partition] = max(latest, read_to_ms)
 
     def finish(self, partition: TopicPartition) -> None:
         """Take note that nothing more comes of a partition."""
@@ -136,7 +146,7 @@ async def _of_kafka(which: Range, on_progress: Progress) -> AsyncGenerator[Seque
         total = sum(end - starts[one] for one, end in ends.items())
         while not merge.is_over:
             log.hold(*merge.split())
-            done += _take(await log.poll(), merge, ends, until_ms)
+            done += _take(await log.poll(), merge, ends, until_ms, which.wants)
             for partition, place in (await log.places()).items():
                 if place >= ends.get(partition, 0):
                     merge.finish(partition)
@@ -144,20 +154,28 @@ async def _of_kafka(which: Range, on_progress: Progress) -> AsyncGenerator[Seque
             yield [one for one in merge.ready() if until_ms is None or one.timestamp_ms <= until_ms]
         log.go_to(ends)
         while which.is_followed:
-            found = [of(one) for records in (await log.poll()).values() for one in records]
+            polled = [one for records in (await log.poll()).values() for one in records]
+            found = [of(one) for one in polled if which.wants is None or which.wants(one)]
             yield sorted(found, key=lambda one: one.timestamp_ms)
 
 
-def _take(found: Found, merge: Merge, ends: Places, until_ms: int | None) -> int:
+def _take(
+    found: Found,
+    merge: Merge,
+    ends: Places,
+    until_ms: int | None,
+    wants: Callable[[ConsumerRecord], bool] | None,
+) -> int:
     """Give what was found to the merge; return how many records that were."""
     count = 0
     for partition, records in found.items():
         end = ends.get(partition, 0)  # what came later is none of ours
-        inside = [of(record) for record in records if record.offset < end]
+        inside = [record for record in records if record.offset < end]
         if inside:
-            merge.add(partition, inside)
+            wanted = inside if wants is None else filter(wants, inside)
+            merge.add(partition, map(of, wanted), inside[-1].timestamp)
             count += len(inside)
-            if until_ms is not None and inside[-1].timestamp_ms > until_ms:
+            if until_ms is not None and inside[-1].timestamp > until_ms:
                 merge.finish(partition)
     return count
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from chassis.broker import build_producer
 from chassis.logs import mask_text
 from chassis.settings import ServiceSettings
+from contracts.topics import Cleanup
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,12 +21,14 @@ from rich.table import Table
 from campaignctl import options
 from campaignctl.deadletters import DEAD, REDRIVEN, DeadLetter, dead_letters, faults, mended
 from campaignctl.errors import CannotGoOn
+from campaignctl.history import Range, read
 from campaignctl.log import Log, LogRecord, of
 from campaignctl.publishing import send
 from campaignctl.screen import a_console, print_json
 
 ALL_WELL, SOME_FAIL = 0, 1
 LONGEST_WHY = 100
+OVERTAKEN = "a newer message of its key has followed, and the topic keeps the last one only"
 
 Topic = Annotated[str | None, typer.Option(help="Only of this topic, such as call.events.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only of this type.")]
@@ -80,6 +83,9 @@ def redrive(
         and (why is None or why in one.why)
     ]
     ready, failing = _judged(asked, set_ or [], unset or [])
+    overtaken = _overtaken(kafka_bootstrap, ready)
+    failing += [(one, [OVERTAKEN]) for one in ready if one.place in overtaken]
+    ready = [one for one in ready if one.place not in overtaken]
     sent = _send(kafka_bootstrap, ready, rate) if send_ else 0
     if json_:
         print_json(
@@ -110,6 +116,28 @@ def _found(bootstrap: str) -> list[DeadLetter]:
         return asyncio.run(read())
     except KafkaError as trouble:
         raise CannotGoOn(f"Kafka at {bootstrap} is away: {trouble}") from trouble
+
+
+def _overtaken(bootstrap: str, ready: Sequence[DeadLetter]) -> set[str]:
+    """Return the places of the letters that a newer message of their key has followed.
+
+    A compacted topic keeps the last message of each key: an old one that is sent again would
+    take the place of the newer.
+    """
+    compacted = [one for one in ready if one.topic.cleanup is Cleanup.COMPACT]
+    if not compacted:
+        return set()
+    which = Range(
+        bootstrap=bootstrap,
+        topics=tuple({one.topic.name: one.topic for one in compacted}.values()),
+        partitions=frozenset((one.record.topic, one.partition) for one in compacted),
+    )
+    last = {(one.topic, one.key): one.offset for one in read(which)}
+    return {
+        one.place
+        for one in compacted
+        if last.get((one.record.topic, one.record.key), -1) > one.offset
+    }
 
 
 def _judged(

@@ -65,9 +65,10 @@ def gather(read: Read, which: Range, id_: str) -> Story:
         ours = {one.subject for one in told.messages.values()}
         rows = _of(read, which, (TARGET_EVENTS,), target_id)
         told.take(row for row in rows if row.correlation_id in {*ours, target_id})
-    for campaign_id in sorted({one.body["attempt"]["campaign_id"] for one in intents}):
+    judged_by = {one.cause for one in told.messages.values() if one.cause} - told.messages.keys()
+    for campaign_id in sorted({_campaign_of(cause) for cause in judged_by} - {""}):
         rows = _of(read, which, (CAMPAIGN_EVENTS,), campaign_id)
-        told.take(rows, only=frozenset(one.cause for one in intents if one.cause))
+        told.take(rows, only=frozenset(judged_by))
     if not told.messages:
         raise CannotGoOn(
             f"the log knows no attempt, call, activeflow or target {id_}: is it an id of the API, "
@@ -75,6 +76,12 @@ def gather(read: Read, which: Range, id_: str) -> Story:
         )
     messages = tuple(sorted(told.messages.values(), key=lambda one: one.order))
     return Story(id_, messages, told.repeated, told.unreadable)
+
+
+def _campaign_of(cause: str) -> str:
+    """Return which campaign the message of an id is about; "": it is about something else."""
+    source, _, rest = cause.partition("/")
+    return rest.rpartition("/")[0] if source == "campaign-manager" else ""
 
 
 class _Gathering:

@@ -44,6 +44,12 @@ def _target(body: Body) -> str:
     return f"the target is {target['status']}{why}{due}"
 
 
+def _campaign(body: Body) -> str:
+    campaign = body["campaign"]
+    tries = (campaign.get("outplan") or {}).get("max_attempts")
+    return f"the campaign is {campaign['status']}; attempts per destination: {tries}"
+
+
 def _dialing(body: Body) -> str:
     attempt = body["attempt"]
     where = attempt["destination"]
@@ -106,6 +112,8 @@ WORDS: dict[str, Callable[[Body], str]] = {
     "target.added": _target,
     "target.changed": _target,
     "target.deleted": _target,
+    "campaign.created": _campaign,
+    "campaign.updated": _campaign,
     "campaign.status_changed": lambda body: (
         f"{body['before']} -> {body['campaign']['status']}, {body['cause']}"
     ),
