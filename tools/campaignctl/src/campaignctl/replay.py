@@ -208,9 +208,10 @@ def _show_state(which: Range, until: str, campaign: str | None, *, is_json: bool
     if is_json:
         print_json({"at": moment.isoformat(), "campaigns": rows})
         return
-    table = Table(
-        "campaign", "name", "status", "targets", "campaigncalls", box=None, header_style="dim"
-    )
+    table = Table(box=None, header_style="dim")
+    table.add_column("campaign", no_wrap=True)
+    for name in ("name", "status", "targets", "campaigncalls"):
+        table.add_column(name)
     for row in rows:
         shown = row["campaign"]
         table.add_row(
