@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +25,13 @@ PUBLISHED_WITHIN = timedelta(seconds=30)
 """How much later than decided a message may be published and still be found by `--until`."""
 SHOWN_AT_MOST = 20
 LONGEST_VALUE = 120
+LONGEST_STATE = 300
+TELLING = (
+    "type", "status", "run_number", "outcome", "due_at", "address", "attempt_count", "attempt_number",
+    "worker", "answered_at", "hangup_cause", "digit", "how", "action_type", "position",
+    "executed_count", "waiting", "is_over", "destinations", "max_attempts",
+)  # fmt: skip
+"""Fields that tell most of a state while one walks from decision to decision."""
 
 Campaign = Annotated[str | None, typer.Option(help="Only the decisions of this campaign.")]
 Attempt = Annotated[str | None, typer.Option(help="Only those of this attempt (call).")]
@@ -166,6 +173,14 @@ def _short(value: Any, most: int = LONGEST_VALUE) -> str:
     return escape(text if len(text) <= most else f"{text[: most - 3]}...")
 
 
+def _brief(value: Any) -> str:
+    """Return what tells most of a state; the whole of it is in `--json`."""
+    if not isinstance(value, dict):
+        return _short(value, LONGEST_STATE)
+    rows = [f"{name} {value[name]}" for name in TELLING if value.get(name) not in (None, "", [])]
+    return _short(", ".join(rows) or value, LONGEST_STATE)
+
+
 def _walk(*, is_json: bool) -> Callable[[Decision], None]:
     """Return what shows a decision; on a terminal it waits for the enter key after each."""
     console = a_console()
@@ -176,8 +191,8 @@ def _walk(*, is_json: bool) -> Callable[[Decision], None]:
             return
         mark = "[bold red]differs[/]" if decision.differs else "[green]the same[/]"
         console.print(f"{decision.at:%H:%M:%S.%f} [bold]{decision.message.type}[/] {mark}")
-        console.print(f"  {decision.asked.value}: {_short(plain(decision.decided), 400)}")
-        console.print(f"  [dim]before: {_short(plain(decision.before), 400)}[/]")
+        console.print(f"  {decision.asked.value}: {_brief(plain(decision.decided))}")
+        console.print(f"  [dim]before: {_brief(plain(decision.before))}[/]")
         if console.is_terminal and sys.stdin.isatty():
             console.input("[dim]enter: the next one, ctrl-C: end[/] ")
 
@@ -207,7 +222,11 @@ def _show_state(which: Range, until: str, campaign: str | None, *, is_json: bool
         rows[0]["campaigncalls_then"] = state.calls(campaign)
     if is_json:
         print_json({"at": moment.isoformat(), "campaigns": rows})
-        return
+    else:
+        _print_state(a_console(), moment, rows)
+
+
+def _print_state(console: Console, moment: datetime, rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, header_style="dim")
     table.add_column("campaign", no_wrap=True)
     for name in ("name", "status", "targets", "campaigncalls"):
@@ -218,7 +237,6 @@ def _show_state(which: Range, until: str, campaign: str | None, *, is_json: bool
             shown["id"], escape(shown["name"]), shown["status"],
             _counts(row["targets"]), _counts(row["campaigncalls"]),
         )  # fmt: skip
-    console = a_console()
     console.print(f"as of {moment.isoformat()}")
     console.print(table)
     for target in rows[0].get("targets_then", [])[:SHOWN_AT_MOST]:
