@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from chassis.logs import mask_text
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -27,8 +28,8 @@ SHOWN_AT_MOST = 20
 LONGEST_VALUE = 120
 LONGEST_STATE = 300
 TELLING = (
-    "type", "status", "run_number", "outcome", "due_at", "address", "attempt_count", "attempt_number",
-    "worker", "answered_at", "hangup_cause", "digit", "how", "action_type", "position",
+    "type", "status", "run_number", "outcome", "due_at", "address", "attempt_count",
+    "attempt_number", "worker", "answered_at", "hangup_cause", "digit", "how", "action_type", "position",
     "executed_count", "waiting", "is_over", "destinations", "max_attempts",
 )  # fmt: skip
 """Fields that tell most of a state while one walks from decision to decision."""
@@ -89,14 +90,18 @@ def replay(
         told = replayed_by(code, which)
         _end(told, is_json=json_)
         return
-    walk = _walk(is_json=json_) if step else lambda _: None
-    replaying = Replay(wants=_wanted(campaign, attempt), on_decision=walk)
+    steps: list[Decision] = []
+    note = steps.append if step else lambda _: None
+    replaying = Replay(wants=_wanted(campaign, attempt), on_decision=note)
     with sources.reading(which) as read:
         for record in read():
             replaying.take(record)
             if replaying.differing and not all_:
                 break
     replaying.finish(is_cut=which.file is None or bool(replaying.differing))
+    walk = _walk(is_json=json_)
+    for decision in sorted(steps, key=lambda one: one.at):
+        walk(decision)
     _end(as_json(replaying, is_whole=all_), is_json=json_)
 
 
@@ -169,7 +174,7 @@ def show(console: Console, told: dict[str, Any]) -> None:
 
 
 def _short(value: Any, most: int = LONGEST_VALUE) -> str:
-    text = str(value)
+    text = mask_text(str(value))
     return escape(text if len(text) <= most else f"{text[: most - 3]}...")
 
 
