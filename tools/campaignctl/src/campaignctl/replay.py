@@ -29,8 +29,8 @@ LONGEST_VALUE = 120
 LONGEST_STATE = 300
 TELLING = (
     "type", "status", "run_number", "outcome", "due_at", "address", "attempt_count",
-    "attempt_number", "worker", "answered_at", "hangup_cause", "digit", "how", "action_type", "position",
-    "executed_count", "waiting", "is_over", "destinations", "max_attempts",
+    "attempt_number", "worker", "answered_at", "hangup_cause", "digit", "how", "action_type",
+    "position", "executed_count", "waiting", "is_over", "destinations", "max_attempts",
 )  # fmt: skip
 """Fields that tell most of a state while one walks from decision to decision."""
 
