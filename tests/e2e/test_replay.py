@@ -161,3 +161,5 @@ def test_a_call_is_found_replayed_and_told_from_a_live_kafka(
     assert by_flow == run(engine, "trace", call["id"])[1]["messages"]
     assert {row["type"] for row in by_flow} >= {"call.dialing", "call.settled", "target.changed"}
     assert run(engine, "events", "--call", call["id"], "--count")[1]["call.settled"] == 1
+    last = list(read(Range(bootstrap=engine.kafka_bootstrap)))[-1]
+    assert run(engine, "events", "--tail", "1")[1] == json.loads(last.value or b"")

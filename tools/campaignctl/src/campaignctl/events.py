@@ -88,9 +88,11 @@ data.outcome==failed --follow
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--where") from error
     mentions = [one for one in (campaign, target) if one]
-    wanted = Filter(type_ or (), call, mentions, tests)
+    wanted = Filter(tuple(type_ or ()), call, tuple(mentions), tuple(tests))
     console = a_console()
-    which = replace(which, is_followed=follow, wants=wanted.may_take)
+    is_whole = wanted == Filter() and which.since is which.until is None
+    last = tail if is_whole and not count else None  # of each partition, these are enough
+    which = replace(which, is_followed=follow, wants=wanted.may_take, last=last)
     with sources.reading(which) as read:
         found: Iterator[LogRecord] = (record for record in read() if wanted.takes(record))
         if count:

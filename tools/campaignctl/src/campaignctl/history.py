@@ -45,6 +45,7 @@ class Range:
         is_followed: Go on with what comes, for ever.
         partitions: Only these of the topics, by topic and number; None: all.
         wants: What to drop at once, by its headers; of a file nothing is.
+        last: Only so many records at the end of each partition; of a file, all.
     """
 
     bootstrap: str | None = None
@@ -55,6 +56,7 @@ class Range:
     is_followed: bool = False
     partitions: frozenset[tuple[str, int]] | None = None
     wants: Callable[[ConsumerRecord], bool] | None = None
+    last: int | None = None
 
 
 class Merge:
@@ -141,6 +143,8 @@ async def _of_kafka(which: Range, on_progress: Progress) -> AsyncGenerator[Seque
     async with Log(str(which.bootstrap), which.topics, only=which.partitions) as log:
         if which.since is not None:
             await log.seek(which.since)
+        if which.last is not None:
+            await log.go_back(which.last)
         starts, ends = await log.places(), await log.unread()
         merge, done = Merge(ends), 0
         total = sum(end - starts[one] for one, end in ends.items())

@@ -106,6 +106,11 @@ class Log:
             place = found[partition]
             self._consumer.seek(partition, place.offset if place else ends[partition])
 
+    async def go_back(self, count: int) -> None:
+        """Go on from so many records before the end of each partition."""
+        starts = await self._consumer.beginning_offsets(self._partitions)
+        self.go_to({one: max(starts[one], end - count) for one, end in (await self.ends()).items()})
+
     def hold(self, held: Collection[TopicPartition], wanted: Collection[TopicPartition]) -> None:
         """Read no more of some partitions for now, and again of others."""
         self._consumer.pause(*held)
