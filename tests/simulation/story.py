@@ -56,8 +56,12 @@ class Ended:
     took_s: float
 
 
-def play(seed: int) -> Ended:
+def play(seed: int, *, is_hard: bool = False) -> Ended:
     """Play a seed to its end.
+
+    Args:
+        seed: Decides everything.
+        is_hard: With all the trouble that there can be.
 
     Raises:
         Broken: A promise was not kept.
@@ -68,29 +72,33 @@ def play(seed: int) -> Ended:
     )
     chance = random.Random(seed)
     with drawn_from(chance):
-        return run(Story(chance).play())
+        return run(Story(chance, is_hard=is_hard).play())
 
 
 class Story:
     """The plan of one seed."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, *, is_hard: bool = False) -> None:
         self.chance = chance
+        self.is_hard = is_hard
         self.targets = chance.randint(4, 12)
         self.per_second = chance.randint(2, 8)
         self.max_attempts = chance.randint(1, 3)
-        self.trouble = chance.choice((0.0, 0.0, 0.002, 0.02))
-        self.mischief = chance.choice((0.0, 0.0, 0.1))
+        self.trouble = 0.02 if is_hard else chance.choice((0.0, 0.0, 0.002, 0.02))
+        self.mischief = 0.1 if is_hard else chance.choice((0.0, 0.0, 0.1))
         self.deaths = 0
 
     async def play(self) -> Ended:
         chance = self.chance
         self.world = world = World(chance, trouble=self.trouble, mischief=self.mischief)
         await world.load(self.targets, self.per_second, int(INTERVAL_S * 1000), self.max_attempts)
-        workers = [await world.worker(f"dialer-{n}") for n in range(chance.randint(1, 3))]
+        workers = [
+            await world.worker(f"dialer-{n}")
+            for n in range(3 if self.is_hard else chance.randint(1, 3))
+        ]
         world.give_to(workers[0])
         await world.change(CampaignStatus.RUN, is_new_run=True)
-        blows = [chance.choice(BLOWS) for _ in range(chance.randint(0, 4))]
+        blows = [chance.choice(BLOWS) for _ in range(6 if self.is_hard else chance.randint(0, 4))]
         plan = asyncio.create_task(self._blows(blows))
         try:
             await self._until_over(plan)

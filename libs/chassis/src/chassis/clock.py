@@ -26,16 +26,18 @@ class StoreClock:
         return self._at + timedelta(seconds=since)
 
     async def set_by(self, outbox: Outbox) -> None:
-        """Look at the store's clock, which was read somewhere between question and answer.
+        """Look at the store's clock, as if it had been read when it was asked.
+
+        So this clock may be ahead by what the answer took, and never behind: what is due after an
+        interval is never due too early.
 
         Raises:
             redis.exceptions.ConnectionError: Redis is away; the clock goes on as it was.
         """
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
+        asked_at = asyncio.get_running_loop().time()
         seconds, micros = await outbox.redis.time()
         self._at = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
-        self._seen_at = (asked_at + loop.time()) / 2
+        self._seen_at = asked_at
 
     async def follow(self, outbox: Outbox) -> None:
         """Look at it every second, until cancelled or Redis is away."""

@@ -56,7 +56,7 @@ class Asked(StrEnum):
     """What came of asking the gateway for a call.
 
     ANSWERED: all is known that can be. UNANSWERED: it may ring. LOST: the attempt's record has
-    moved, and the gateway was not asked.
+    moved, and no ring has come of asking.
     """
 
     ANSWERED = "answered"
@@ -274,8 +274,8 @@ class Dialing:
                     await self._attempts.withdraw(live)
                 case Word.LOST:
                     return Asked.LOST
-        except StaleWrite:
-            await self._attempts.reload(live)
+        except StaleWrite:  # a permit whose answer was lost has raised the record, for one
+            asked = Asked.LOST
         finally:
             if asked is Asked.ANSWERED:
                 self._count(live.held.attempt, permit, shared)
