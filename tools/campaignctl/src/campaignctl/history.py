@@ -27,7 +27,7 @@ from contracts.topics import CATALOGUE, Topic
 from campaignctl.errors import CannotGoOn
 from campaignctl.log import Log, LogRecord, Places, header_of, milliseconds, of, read_lines
 
-MOST_BUFFERED = 20_000
+MOST_BUFFERED = 5_000
 Progress = Callable[[int, int], None]
 Found = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 
