@@ -228,12 +228,11 @@ class Store:
     # ---- sorted sets
 
     def _zadd(self, key: bytes, *words: bytes) -> int:
-        value, rest, only_old = self._at(key, SortedSet), list(words), False
-        if rest[0].upper() == b"XX":
-            only_old = bool(rest.pop(0))
+        value, rest = self._at(key, SortedSet), list(words)
+        only = rest.pop(0).upper() if rest[0].upper() in (b"XX", b"NX") else b""
         before = len(value)
         for score, member in zip(rest[::2], rest[1::2], strict=True):
-            if not only_old or member in value:
+            if only != (b"NX" if member in value else b"XX"):
                 value[member] = float(score)
         self._keep(key, value)
         return len(value) - before

@@ -1,35 +1,51 @@
 """The dialing core in a world of its own, where all goes wrong that can: thousands of times."""
 
+import asyncio
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.campaign import CampaignStatus
+from redis.exceptions import ConnectionError as RedisAway
+from target_queue import Roll, Workers
 
+from tests.simulation.clock import run
 from tests.simulation.store import Store
 from tests.simulation.story import Broken, play
+from tests.simulation.world import World, drawn_from
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 250
-"""Of each of two processes."""
+"""Of each of two processes: always the same ones, so that a change is judged by itself."""
+OTHER_SEEDS = 2500
 
 
-def test_no_promise_is_broken_whatever_goes_wrong(seed: int) -> None:
-    """Each run of the tests plays other seeds; `--seed N` the same again."""
-    firsts = [seed * 10_000 + part * SEEDS for part in range(2)]
+def test_no_promise_is_broken_whatever_goes_wrong() -> None:
+    assert_none_broken(first=0, count=SEEDS)
+
+
+@pytest.mark.faults
+def test_nor_by_seeds_that_nobody_has_played_before(seed: int) -> None:
+    """`--seed N` plays the same again."""
+    assert_none_broken(first=(seed + 1) * 2 * OTHER_SEEDS, count=OTHER_SEEDS)
+
+
+def assert_none_broken(first: int, count: int) -> None:
     playing = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.simulation", str(first), str(SEEDS)],
+            [sys.executable, "-m", "tests.simulation", str(first + part * count), str(count)],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdout=subprocess.PIPE,
             text=True,
         )
-        for first in firsts
+        for part in range(2)
     ]
-    told = [process.communicate(timeout=600)[0] for process in playing]
+    told = [process.communicate(timeout=3600)[0] for process in playing]
     assert [process.returncode for process in playing] == [0, 0], "\n".join(told)
 
 
@@ -70,3 +86,32 @@ def test_a_script_that_forgets_what_it_must_look_at_is_found(
 
     monkeypatch.setattr(Store, "run", forgetful)
     assert broken_within(range(first, first + 500))
+
+
+def test_a_worker_that_dies_before_its_first_word_is_missed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beat = Workers.beat
+
+    async def mute(self: Workers, shard: str, worker: str, **how: Any) -> Roll:
+        if worker == "dialer-0":
+            raise RedisAway
+        return await beat(self, shard, worker, **how)
+
+    async def story() -> tuple[int, int]:
+        world = World(chance, trouble=0.0, mischief=0.0)
+        await world.load(3, per_second=5, interval_ms=1000, attempts=1)
+        first, other = await world.worker("dialer-0"), await world.worker("dialer-1")
+        world.give_to(first)
+        await world.change(CampaignStatus.RUN, is_new_run=True)
+        while not world.log.attempts():
+            await asyncio.sleep(0.001)
+        first.kill()
+        world.give_to(other)
+        await asyncio.sleep(60.0)
+        return len(world.log.attempts()), len(list(world.log.settled()))
+
+    monkeypatch.setattr(Workers, "beat", mute)
+    chance = random.Random(1)
+    with drawn_from(chance):
+        assert run(story()) == (3, 3)

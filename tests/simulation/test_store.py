@@ -37,6 +37,7 @@ COMMANDS = st.one_of(
     a_command("PTTL", st.just("never")),
     a_command("ZADD", KEY, SCORE, MEMBER),
     a_command("ZADD", KEY, "XX", SCORE, MEMBER),
+    a_command("ZADD", KEY, "NX", SCORE, MEMBER),
     a_command("ZREM", KEY, MEMBER),
     a_command("ZCARD", KEY),
     a_command("ZSCORE", KEY, MEMBER),

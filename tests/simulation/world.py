@@ -325,13 +325,12 @@ class World:
 @contextmanager
 def drawn_from(chance: random.Random) -> Iterator[None]:
     """Let names, clocks and the shards of the code under test come from the simulation."""
-    modules = (attempts_module, campaigns_module, fleet_module)
+    modules = (attempts_module, campaigns_module)
     one_shard = lambda namespace: tuple(s for s in shards_of(namespace) if s == SHARD)  # noqa: E731
     with (
         patch.object(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4)),
         patch.object(modules[0], "datetime", Clock),
         patch.object(modules[1], "datetime", Clock),
-        patch.object(modules[2], "datetime", Clock),
         patch.object(fleet_module, "shards_of", one_shard),
         patch.object(recovery_module, "shards_of", one_shard),
         patch.object(recovery_module, "datetime", Clock),

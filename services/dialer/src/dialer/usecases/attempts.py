@@ -80,7 +80,7 @@ class Attempts:
             now: The store's time: what is due when must not hang on this machine's clock.
         """
         self._outbox = outbox
-        self._now = now
+        self.now = now
         self._queue = queue
         self._worker = worker
         self._gateway: Gateway
@@ -251,7 +251,7 @@ class Attempts:
     ) -> None:
         """Commit the end of an attempt; a target that was changed meanwhile is read again."""
         reach("call-ended")
-        at = self._now()
+        at = self.now()
         attempt = live.held.attempt
         while True:
             try:

@@ -33,6 +33,7 @@ from target_queue.keys import (
     target_key,
     wake_channel,
     worker_key,
+    workers_key,
 )
 from target_queue.packing import microseconds, pack
 
@@ -163,7 +164,7 @@ def intent(
         also=(
             ("ZREM", claims_key(shard, attempt.outdial_id), target.target_id),
             ("ZADD", live_key(shard, campaign.campaign_id), micros, attempt.attempt_id),
-            ("SADD", worker_key(shard, held.call.holder), attempt.attempt_id),
+            *_answering(shard, held.call, attempt.created_at),
         ),
         messages=tuple(messages),
     )
@@ -203,9 +204,20 @@ def adoption(held: Held, call: Call, before: str, at: datetime) -> Change:
         ),
         also=(
             ("SREM", worker_key(shard, before), attempt.attempt_id),
-            ("SADD", worker_key(shard, call.holder), attempt.attempt_id),
+            *_answering(shard, call, at),
         ),
         messages=_facts(held, (told,), at),
+    )
+
+
+def _answering(shard: str, call: Call, at: datetime) -> tuple[Command, ...]:
+    """Put an attempt into its holder's hands, and the holder on the roll if it is not there yet.
+
+    Whoever died before its first word, or was struck off while it slept, is missed all the same.
+    """
+    return (
+        ("SADD", worker_key(shard, call.holder), call.attempt_id),
+        ("ZADD", workers_key(shard), "NX", microseconds(at), call.holder),
     )
 
 

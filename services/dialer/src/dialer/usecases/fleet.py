@@ -6,7 +6,6 @@ up; what nobody can find out is ambiguous, and nothing is dialed on a guess.
 """
 
 import asyncio
-from datetime import UTC, datetime
 
 import structlog
 from chassis.errors import TRANSIENT, persist
@@ -111,7 +110,7 @@ class Fleet:
                 or (is_open and await self._permits.was_given(call.attempt_id)),
             }
         )
-        change = adoption(live.held, adopted, silent, datetime.now(UTC))
+        change = adoption(live.held, adopted, silent, self._attempts.now())
         try:
             await persist(lambda: self._outbox.commit(change), what="adoption")
         except StaleWrite:
