@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from campaignctl.infrastructure import find_kafka, find_redis, standing_ground
 from chassis.broker import build_producer, provision
 from chassis.settings import ServiceSettings
@@ -25,6 +25,7 @@ from contracts.target import Destination, Target, TargetAdded
 from contracts.topics import TARGET_EVENTS
 from redis import Redis
 
+from bench.bare import read_bare
 from bench.page import write_section
 
 CAMPAIGNCTL = str(Path(sys.executable).with_name("campaignctl"))
@@ -72,26 +73,6 @@ async def fill(settings: ServiceSettings, count: int) -> None:
     await producer.stop()
 
 
-async def read_bare(bootstrap: str, count: int) -> float:
-    """Return the seconds that a bare consumer takes to read everything."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 * 1024 * 1024,
-    )
-    await consumer.start()
-    consumer.assign(
-        [TopicPartition(TARGET_EVENTS.name, n) for n in range(TARGET_EVENTS.partitions)]
-    )
-    began, seen = time.perf_counter(), 0
-    while seen < count:
-        polled = await consumer.getmany(timeout_ms=500, max_records=5_000)
-        seen += sum(map(len, polled.values()))
-    took = time.perf_counter() - began
-    await consumer.stop()
-    return took
-
-
 def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -104,7 +85,7 @@ def main() -> None:
         began = time.perf_counter()
         asyncio.run(fill(settings, asked.targets))
         print(f"filled in {time.perf_counter() - began:.0f} s", flush=True)
-        bare_s = asyncio.run(read_bare(kafka.address, asked.targets))
+        bare_s = asyncio.run(read_bare(kafka.address, asked.targets, [TARGET_EVENTS]))
         began = time.perf_counter()
         ended = subprocess.run(
             [CAMPAIGNCTL, "rebuild", "--json"],

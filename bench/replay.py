@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from campaignctl.history import Range, read
 from campaignctl.infrastructure import find_kafka, standing_ground
 from campaignctl.log import LogRecord
@@ -25,6 +25,7 @@ from campaignctl.replaying import TOPICS
 from chassis.broker import build_producer, provision
 from chassis.settings import ServiceSettings
 
+from bench.bare import read_bare
 from bench.page import write_section
 
 CAMPAIGNCTL = str(Path(sys.executable).with_name("campaignctl"))
@@ -79,26 +80,6 @@ async def fill(settings: ServiceSettings, count: int) -> int:
     return told
 
 
-async def read_bare(bootstrap: str, count: int) -> float:
-    """Return the seconds that a bare consumer takes to read everything."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 * 1024 * 1024,
-    )
-    await consumer.start()
-    consumer.assign(
-        [TopicPartition(topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
-    )
-    began, seen = time.perf_counter(), 0
-    while seen < count:
-        polled = await consumer.getmany(timeout_ms=500, max_records=5_000)
-        seen += sum(map(len, polled.values()))
-    took = time.perf_counter() - began
-    await consumer.stop()
-    return took
-
-
 def measured(bootstrap: str, *words: str) -> tuple[float, list[float], dict[str, object]]:
     """Return how long a command takes, its memory in MiB now and then, and what it says."""
     began = time.perf_counter()
@@ -142,7 +123,7 @@ def main() -> None:
         began = time.perf_counter()
         count = asyncio.run(fill(settings, asked.messages))
         print(f"{count:,} filled in {time.perf_counter() - began:.0f} s", flush=True)
-        bare_s = asyncio.run(read_bare(kafka.address, count))
+        bare_s = asyncio.run(read_bare(kafka.address, count, TOPICS))
         rows = []
         for name, *words in (
             ("`events`, by header", "events", "--type", "call.hung_up", "--count"),

@@ -29,6 +29,16 @@ def test_what_was_sent_again_is_marked_and_the_rest_is_open() -> None:
     assert letters[0].record.topic == "call.events"
 
 
+def test_a_letter_that_somebody_else_has_buried_is_read_as_far_as_it_goes() -> None:
+    foreign = buried(1, place="somewhere", cut_from_bytes="many")
+    silent = buried(7)[0], dict[str, str]()
+    letters = dead_letters([foreign, silent])
+    assert [(one.place, one.stood_at, one.cut_from) for one in letters] == [
+        ("somewhere", None, 0),
+        ("call.events.dead-letter@7", None, 0),
+    ]
+
+
 def test_a_fault_is_shown_beside_what_the_schema_wants() -> None:
     envelope = json.loads(DIGIT)
     envelope["data"]["digit"] = "eleven"

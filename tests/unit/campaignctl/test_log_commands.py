@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import phonenumbers
 import pytest
 from campaignctl.cli import app
 from campaignctl.errors import CannotGoOn
@@ -90,6 +91,7 @@ def test_a_header_decides_before_anything_is_parsed() -> None:
         ("2026-03-02T11:00:00Z", NOON - timedelta(hours=1)),
         ("2026-03-02 13:00:00+02:00", NOON - timedelta(hours=1)),
         ("11:59:30", NOON - timedelta(seconds=30)),
+        ("12:00:01", NOON - timedelta(days=1) + timedelta(seconds=1)),
         ("15m", NOON - timedelta(minutes=15)),
         ("1.5h", NOON - timedelta(minutes=90)),
         ("2d", NOON - timedelta(days=2)),
@@ -147,13 +149,22 @@ def test_passwords_never_leave(tmp_path: Path) -> None:
     assert '"password_hash":""' in text
 
 
-@given(st.from_regex(r"\+[1-9]\d{6,14}", fullmatch=True))
-def test_a_redacted_number_has_its_length_its_beginning_and_its_zones(number: str) -> None:
+@given(st.from_regex(r"\+[1-9]\d{8,14}", fullmatch=True))
+def test_a_redacted_number_has_its_length_and_its_beginning(number: str) -> None:
     redaction = Redaction(b"key")
     made = redaction._value("address", number)
     assert (len(made), made[:5]) == (len(number), number[:5])
     assert redaction._value("address", number) == made
-    assert zones_of(made, None) == zones_of(number, None) or made != number
+    assert made[-4:] != number[-4:] or Redaction(b"other")._value("address", number) != number
+
+
+def test_a_redacted_number_of_any_country_is_called_in_the_same_hours() -> None:
+    known = map(phonenumbers.example_number, sorted(phonenumbers.SUPPORTED_REGIONS))
+    numbers = [
+        phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164) for one in known if one
+    ]
+    made = [Redaction(b"key")._value("address", number) for number in numbers]
+    assert [zones_of(one, None) for one in made] == [zones_of(one, None) for one in numbers]
 
 
 def test_redaction_hides_texts_and_keeps_what_decides(tmp_path: Path) -> None:
@@ -197,9 +208,7 @@ def test_the_state_of_a_moment_is_shown() -> None:
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path, rubbish: bytes) -> None:
     path = tmp_path / "rubbish.log"
     path.write_bytes(rubbish)
-    result = run("replay", "--log", path)
-    assert result.exit_code in {1, 2}
-    assert not rubbish or isinstance(result.exception, CannotGoOn)
+    assert run("replay", "--log", path).exit_code == 2, "1 would say that a decision differs"
 
 
 def test_a_truncated_file_is_refused_and_not_half_believed(tmp_path: Path) -> None:

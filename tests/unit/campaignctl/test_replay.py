@@ -87,7 +87,7 @@ def decisions(records: Sequence[LogRecord]) -> list[tuple[str, Outcome]]:
     ]
 
 
-def test_another_interval_is_caught_in_what_becomes_of_the_target(
+def test_another_meaning_of_success_is_caught_in_what_becomes_of_the_target(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retries, "SUCCESS", frozenset({Outcome.ANSWERED, Outcome.BUSY}))

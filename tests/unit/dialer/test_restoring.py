@@ -112,6 +112,27 @@ def call_of(found: dict[str, Any]) -> Call:
     return Call.model_validate_json(found[attempt_key(ATTEMPT)].body)
 
 
+def test_asking_for_the_commands_changes_nothing() -> None:
+    """A comparison asks, reads on, and asks again; one topic may be ahead of the other."""
+    back = told(80, TargetChanged(target=a_target(due_at=AT + timedelta(hours=1))))
+    settled = CallSettled(outcome=Outcome.CANCELLED, is_success=False,
+                          target_status=TargetStatus.IDLE, **OF, **SETTLED)  # fmt: skip
+    known = (ADDED, DIALED, DIALING, back)
+    fold = DialerFold(now=AT)
+    for message in known:
+        fold.take(message)
+    assert list(fold.commands()) == list(fold.commands())
+    fold.take(told(32, settled))
+    assert list(fold.commands()) == fold_of(*known, told(32, settled))
+
+
+def fold_of(*messages: Envelope[Any]) -> list[Any]:
+    fold = DialerFold(now=AT)
+    for message in messages:
+        fold.take(message)
+    return list(fold.commands())
+
+
 ADDED = told(16, TargetAdded(target=a_target()))
 DIALED = told(48, TargetChanged(target=a_target(TargetStatus.PROGRESSING, 1)))
 DIALING = told(16, CallDialing(attempt=an_attempt()))

@@ -34,7 +34,7 @@ class Fold(Protocol):
         """Take a message; a repeated or older one changes nothing."""
 
     def commands(self) -> Iterator[Command]:
-        """Return the commands that restore the state."""
+        """Return the commands that restore the state; more may be taken, and asked for, after."""
 
 
 def version_of(sequence: int, messages_per_commit: int) -> int:

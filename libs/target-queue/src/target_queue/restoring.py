@@ -1,7 +1,7 @@
 """The queue as Kafka tells it: targets in their order, due when they are due, and who is listed."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -56,15 +56,14 @@ class TargetsFold:
         target: Target = envelope.body.target
         kept = self._kept.get(target.target_id)
         if kept is None or kept.sequence < envelope.sequence:
-            self.put(target, envelope.sequence)
+            is_called = target.status is TargetStatus.PROGRESSING and target.deleted_at is None
+            (self.progressing.add if is_called else self.progressing.discard)(target.target_id)
+            self._kept[target.target_id] = self._as_kept(target, envelope.sequence)
 
-    def put(self, target: Target, sequence: int) -> None:
-        """Keep a target as it is to be restored."""
-        is_called = target.status is TargetStatus.PROGRESSING and target.deleted_at is None
-        (self.progressing.add if is_called else self.progressing.discard)(target.target_id)
+    def _as_kept(self, target: Target, sequence: int) -> _Kept:
         is_idle = target.status is TargetStatus.IDLE and target.deleted_at is None
         created = microseconds(target.created_at)
-        self._kept[target.target_id] = _Kept(
+        return _Kept(
             target_id=target.target_id,
             outdial_id=self._ids.setdefault(target.outdial_id, target.outdial_id),
             sequence=sequence,
@@ -74,15 +73,21 @@ class TargetsFold:
             body=pack(target),
         )
 
-    def get(self, target_id: str) -> tuple[Target, int] | None:
-        """Return a target and its sequence."""
+    def get(self, target_id: str) -> Target | None:
+        """Return a target as its last message told it."""
         kept = self._kept.get(target_id)
-        return (unpack(target_id, kept.outdial_id, kept.body), kept.sequence) if kept else None
+        return unpack(target_id, kept.outdial_id, kept.body) if kept else None
 
-    def commands(self) -> Iterator[Command]:
-        """Return the commands that restore the targets, each outdial in the order of creation."""
+    def commands(self, instead: Mapping[str, Target] | None = None) -> Iterator[Command]:
+        """Return the commands that restore the targets, each outdial in the order of creation.
+
+        Args:
+            instead: Targets, by id, that are to be restored otherwise than their last message says.
+        """
         last: dict[str, int] = {}
-        for kept in sorted(self._kept.values(), key=attrgetter("created")):
+        for told in sorted(self._kept.values(), key=attrgetter("created")):
+            other = instead.get(told.target_id) if instead else None
+            kept = self._as_kept(other, told.sequence) if other else told
             shard = outdial_shard(kept.outdial_id)
             version = version_of(kept.sequence, MESSAGES_PER_COMMIT)
             yield record(target_key(shard, kept.target_id), version, kept.body)

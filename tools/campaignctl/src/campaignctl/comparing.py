@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chassis import epoch as epochs
@@ -40,6 +40,10 @@ GONE = "nothing"
 State = dict[str, Any]
 
 
+Parts = dict[str, tuple[Any, Any]]
+"""Where two values differ: the member or the place, and what each of them has there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Something that the log tells otherwise than Redis has it."""
@@ -47,17 +51,13 @@ class Difference:
     key: str
     log: Any
     redis: Any
-
-    @property
-    def fields(self) -> list[str]:
-        """Where they differ."""
-        return [place or "all" for place, _, _ in differences(self.log, self.redis)]
+    parts: Parts
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
         return {
             "key": self.key,
-            "differs_in": self.fields,
+            "differs_in": list(self.parts),
             "log": self.log,
             "redis": self.redis,
         }
@@ -92,18 +92,17 @@ async def compare(bootstrap: str, redis_url: str) -> Comparison:
     try:
         await epochs.adopt(redis, Epoch())
         async with Log(bootstrap) as log:
-            compared, found = 0, None
+            compared, found = 0, list[Difference]()
             for look in range(LOOKS):
+                await asyncio.sleep(LOOKED_EVERY_S if look else 0)
                 await _read(log, folding)
                 told, held = state_of(folding.commands()), await _held(redis)
                 compared = len(told.keys() | held.keys())
-                again = list(compare_states(told, held))
-                known = {one.key for one in again} if found is None else {o.key for o in found}
-                found = [one for one in again if one.key in known]
-                if not found or look == LOOKS - 1:
+                now = list(compare_states(told, held))
+                found = lasting(found, now) if look else now
+                if not found:
                     break
-                await asyncio.sleep(LOOKED_EVERY_S)
-        return Comparison(folding.messages, compared, found or [])
+        return Comparison(folding.messages, compared, found)
     finally:
         await redis.aclose()
 
@@ -123,8 +122,33 @@ def compare_states(told: Mapping[str, Any], held: Mapping[str, Any]) -> Iterator
         one, other = told.get(key, GONE), held.get(key, GONE)
         if ONLY_THERE.search(key) and one == GONE:
             continue  # what is over is kept for a day
-        if one != other and not (one in ([], GONE) and other in ([], GONE)):
-            yield Difference(key, one, other)
+        if parts := parts_of(one, other):
+            yield Difference(key, one, other, parts)
+
+
+def parts_of(log: Any, redis: Any) -> Parts:
+    """Return where two values differ; lists are compared as sets of members."""
+    if not isinstance(log, list) and not isinstance(redis, list):
+        return {place or "all": (one, other) for place, one, other in differences(log, redis)}
+    told, held = (set(one) if isinstance(one, list) else set() for one in (log, redis))
+    return {
+        member: ("there", GONE) if member in told else (GONE, "there")
+        for member in sorted(told ^ held)
+    }
+
+
+def lasting(before: Iterable[Difference], now: Iterable[Difference]) -> list[Difference]:
+    """Return what still differs, and just as it did before: what moves on is only on its way."""
+    known = {(one.key, place): values for one in before for place, values in one.parts.items()}
+    kept = [
+        replace(one, parts={
+            place: values
+            for place, values in one.parts.items()
+            if known.get((one.key, place)) == values
+        })
+        for one in now
+    ]  # fmt: skip
+    return [one for one in kept if one.parts]
 
 
 # ---- what the log tells

@@ -5,6 +5,7 @@ same topic says which place it stood at.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ TOPICS = {topic.name: topic for topic in CATALOGUE}
 DEAD = tuple(replace(topic, name=topic.dead_letter, partitions=1) for topic in CATALOGUE)
 """The topics of dead letters."""
 REDRIVEN = "redriven"
+PLACE = re.compile(r"[^/]+/(\d+)/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class DeadLetter:
     """One message that was set aside.
 
     Attributes:
-        place: Where it stood: topic/partition/offset.
+        place: Where it stood: topic/partition/offset, if it says so.
         why: What was wrong with it.
         record: The message, as one of the topic where it stood.
         cut_from: Bytes that it had, if only its beginning was kept; else 0.
@@ -40,14 +42,10 @@ class DeadLetter:
     is_redriven: bool = False
 
     @property
-    def partition(self) -> int:
-        """The partition where it stood."""
-        return int(self.place.split("/")[1])
-
-    @property
-    def offset(self) -> int:
-        """The offset where it stood."""
-        return int(self.place.split("/")[2])
+    def stood_at(self) -> tuple[int, int] | None:
+        """The partition and the offset where it stood; None: it does not say."""
+        found = PLACE.fullmatch(self.place)
+        return (int(found[1]), int(found[2])) if found else None
 
     @property
     def topic(self) -> Topic:
@@ -64,12 +62,12 @@ def dead_letters(found: Iterable[tuple[LogRecord, dict[str, str]]]) -> list[Dead
             sent_again.add(headers[REDRIVEN])
             continue
         topic = record.topic.removesuffix(".dead-letter")
-        place = headers.get("place", f"{record.topic}/{record.partition}/{record.offset}")
+        place = headers.get("place", f"{record.topic}@{record.offset}")
         letters[place] = DeadLetter(
             place=place,
             why=headers.get("why", "it does not say"),
             record=record._replace(topic=topic),
-            cut_from=int(headers.get("cut_from_bytes", 0)),
+            cut_from=int(cut) if (cut := headers.get("cut_from_bytes", "")).isdecimal() else 0,
         )
     return [replace(one, is_redriven=one.place in sent_again) for one in letters.values()]
 

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 
-import typer
 from aiokafka.errors import KafkaError
 from chassis.epoch import Lost
 from chassis.errors import TRANSIENT
@@ -16,13 +15,11 @@ from campaignctl import options
 from campaignctl.comparing import Comparison, compare
 from campaignctl.errors import CannotGoOn
 from campaignctl.infrastructure.probes import without_secrets
-from campaignctl.replaying import differences
-from campaignctl.screen import a_console, print_json
+from campaignctl.screen import DIFFERS, SAME, a_console, or_cannot_say, print_json
 
 AWAY: tuple[type[BaseException], ...] = (*TRANSIENT, KafkaError, RedisError)
 SHOWN_AT_MOST = 20
 LONGEST_VALUE = 80
-SAME, DIFFERS, CANNOT_SAY = 0, 1, 2
 
 
 def diff(
@@ -41,18 +38,16 @@ def diff(
 
         campaignctl diff --kafka-bootstrap kafka:9092 --redis-url redis://redis:6379/0
     """
-    console = a_console()
-    try:
-        with a_console(to_stderr=True).status("folding the log ..."):
+    with or_cannot_say(), a_console(to_stderr=True).status("folding the log ..."):
+        try:
             comparison = asyncio.run(compare(kafka_bootstrap, redis_url))
-    except Lost as lost:
-        a_console(to_stderr=True).print(f"[bold red]error:[/] {escape(str(lost))}")
-        raise typer.Exit(CANNOT_SAY) from lost
-    except AWAY as trouble:
-        raise CannotGoOn(
-            f"Kafka at {kafka_bootstrap} or Redis at {without_secrets(redis_url)} is away: "
-            f"{trouble}"
-        ) from trouble
+        except Lost as lost:
+            raise CannotGoOn(str(lost)) from lost
+        except AWAY as trouble:
+            raise CannotGoOn(
+                f"Kafka at {kafka_bootstrap} or Redis at {without_secrets(redis_url)} is away: "
+                f"{trouble}"
+            ) from trouble
     if json_:
         print_json(
             {
@@ -62,7 +57,7 @@ def diff(
             }
         )
     else:
-        show(console, comparison)
+        show(a_console(), comparison)
     sys.exit(DIFFERS if comparison.found else SAME)
 
 
@@ -71,8 +66,8 @@ def show(console: Console, comparison: Comparison) -> None:
     for found in comparison.found[:SHOWN_AT_MOST]:
         console.print(f"[bold red]differs[/]: {escape(found.key)}")
         table = Table("where", "the log tells", "redis holds", box=None, header_style="dim")
-        for place, log, redis in differences(found.log, found.redis):
-            table.add_row(escape(place or "all"), _short(log), _short(redis))
+        for place, (log, redis) in list(found.parts.items())[:SHOWN_AT_MOST]:
+            table.add_row(escape(place), _short(log), _short(redis))
         console.print(table)
     if (more := len(comparison.found) - SHOWN_AT_MOST) > 0:
         console.print(f"[red]and {more} more[/] (--json has them all)")

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from campaignctl.stack import PASSWORD, USERNAME
-
 Speed = Annotated[
     float,
     typer.Option(min=0.1, help="Seconds of the simulated network that pass in one of ours."),
@@ -46,5 +44,3 @@ RedisUrl = Annotated[str, typer.Option(help="Redis's address.", envvar="REDIS_UR
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 DEFAULT_API_URL = "http://127.0.0.1:8080"
-DEFAULT_USERNAME = USERNAME
-DEFAULT_PASSWORD = PASSWORD

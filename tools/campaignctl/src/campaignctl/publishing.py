@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -18,7 +18,6 @@ from campaignctl.errors import CannotGoOn
 from campaignctl.log import Log, LogRecord
 
 SENT_AT_ONCE = 500
-Headers = Sequence[tuple[str, bytes]]
 
 
 async def cluster_of(bootstrap: str) -> str:

@@ -1,6 +1,7 @@
 """Numbers and texts replaced, each always by the same: the structure stays, the people do not.
 
-A number keeps its beginning, its length and its time zones, so that hours are judged as before. The
+A number keeps its length, its time zones, so that hours are judged as before, and as much of its
+beginning as these need. The
 keys that a party has pressed stay: they decide what the flow does.
 """
 
@@ -16,8 +17,8 @@ from dialer.domain.windows import zones_of
 
 from campaignctl.log import LogRecord
 
-KEPT_DIGITS = 5
-TRIES = 200
+KEPT_DIGITS, HIDDEN_DIGITS = 5, 4
+TRIES = 40
 NUMBERS = frozenset({"address", "target", "destination"})
 TEXTS = frozenset({
     "name", "detail", "data", "target_name", "text", "username", "media_url", "stream_urls",
@@ -75,12 +76,13 @@ class Redaction:
     def _number(self, number: str) -> str:
         if not re.fullmatch(r"\+?\d+", number):
             return f"sip:party-{self._hash(number)[:10]}@redacted.invalid"
-        kept, hidden = number[:KEPT_DIGITS], len(number) - KEPT_DIGITS
-        for attempt in range(TRIES):
-            digits = str(int(self._hash(f"{number}/{attempt}"), 16))[-hidden:] if hidden > 0 else ""
-            made = f"{kept}{digits}"
-            if zones_of(made, None) == zones_of(number, None):
-                return made
+        zones = zones_of(number, None)
+        for kept in range(KEPT_DIGITS, max(KEPT_DIGITS, len(number) - HIDDEN_DIGITS) + 1):
+            for attempt in range(TRIES):
+                digits = str(int(self._hash(f"{number}/{attempt}"), 16))
+                made = f"{number[:kept]}{digits[kept - len(number) :]}"[: len(number)]
+                if zones_of(made, None) == zones:
+                    return made
         return made
 
     def _hash(self, text: str) -> str:

@@ -28,7 +28,9 @@ from campaignctl.screen import a_console, print_json
 
 ALL_WELL, SOME_FAIL = 0, 1
 LONGEST_WHY = 100
-OVERTAKEN = "a newer message of its key has followed, and the topic keeps the last one only"
+OVERTAKEN = (
+    "a newer message of its key has followed, or may have, and the topic keeps the last one only"
+)
 
 Topic = Annotated[str | None, typer.Option(help="Only of this topic, such as call.events.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only of this type.")]
@@ -122,21 +124,19 @@ def _overtaken(bootstrap: str, ready: Sequence[DeadLetter]) -> set[str]:
     """Return the places of the letters that a newer message of their key has followed.
 
     A compacted topic keeps the last message of each key: an old one that is sent again would
-    take the place of the newer.
+    take the place of the newer. So may one that does not say where it stood.
     """
     compacted = [one for one in ready if one.topic.cleanup is Cleanup.COMPACT]
     if not compacted:
         return set()
-    which = Range(
-        bootstrap=bootstrap,
-        topics=tuple({one.topic.name: one.topic for one in compacted}.values()),
-        partitions=frozenset((one.record.topic, one.partition) for one in compacted),
-    )
-    last = {(one.topic, one.key): one.offset for one in read(which)}
+    stood = {(one.record.topic, one.stood_at[0]) for one in compacted if one.stood_at}
+    topics = {one.topic.name: one.topic for one in compacted}
+    which = Range(bootstrap=bootstrap, topics=tuple(topics.values()), partitions=frozenset(stood))
+    last = {(one.topic, one.key): one.offset for one in read(which)} if stood else {}
     return {
         one.place
         for one in compacted
-        if last.get((one.record.topic, one.record.key), -1) > one.offset
+        if not one.stood_at or last.get((one.record.topic, one.record.key), -1) > one.stood_at[1]
     }
 
 

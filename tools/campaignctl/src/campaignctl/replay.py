@@ -19,9 +19,8 @@ from campaignctl.replaying import TOPICS, Decision, Replay, differences, plain
 from campaignctl.replaying.revisions import replayed_by
 from campaignctl.replaying.states import TOPICS as STATE_TOPICS
 from campaignctl.replaying.states import AsOf
-from campaignctl.screen import a_console, print_json
+from campaignctl.screen import CANNOT_SAY, DIFFERS, SAME, a_console, or_cannot_say, print_json
 
-SAME, DIFFERS, CANNOT_SAY = 0, 1, 2
 PUBLISHED_WITHIN = timedelta(seconds=30)
 """How much later than decided a message may be published and still be found by `--until`."""
 SHOWN_AT_MOST = 20
@@ -82,27 +81,42 @@ def replay(
         campaignctl replay --log monday.log.gz --code my-branch
     """
     which = sources.source(kafka_bootstrap, log, since)
-    if until is not None:
-        _show_state(which, until, campaign, is_json=json_)
-        return
-    which = sources.of_topics(which, *(topic.name for topic in TOPICS))
-    if code is not None:
-        told = replayed_by(code, which)
-        _end(told, is_json=json_)
-        return
+    with or_cannot_say():
+        if until is not None:
+            _show_state(which, until, campaign, is_json=json_)
+            return
+        which = sources.of_topics(which, *(topic.name for topic in TOPICS))
+        if code is not None:
+            told = replayed_by(code, which)
+        else:
+            told = _replayed(
+                which, _wanted(campaign, attempt), is_whole=all_, is_walk=step, is_json=json_
+            )
+    if json_:
+        print_json(told)
+    else:
+        show(a_console(), told)
+    if told["differences"]:
+        sys.exit(DIFFERS)
+    sys.exit(SAME if told["decisions"] else CANNOT_SAY)
+
+
+def _replayed(
+    which: Range, wants: Callable[[Decision], bool], *, is_whole: bool, is_walk: bool, is_json: bool
+) -> dict[str, Any]:
+    """Take the decisions again; a walk through them shows each."""
     steps: list[Decision] = []
-    note = steps.append if step else lambda _: None
-    replaying = Replay(wants=_wanted(campaign, attempt), on_decision=note)
+    replaying = Replay(wants=wants, on_decision=steps.append if is_walk else lambda _: None)
     with sources.reading(which) as read:
         for record in read():
             replaying.take(record)
-            if replaying.differing and not all_:
+            if replaying.differing and not is_whole:
                 break
     replaying.finish(is_cut=which.file is None or bool(replaying.differing))
-    walk = _walk(is_json=json_)
+    walk = _walk(is_json=is_json)
     for decision in sorted(steps, key=lambda one: one.at):
         walk(decision)
-    _end(as_json(replaying, is_whole=all_), is_json=json_)
+    return as_json(replaying, is_whole=is_whole)
 
 
 def _wanted(campaign: str | None, attempt: str | None) -> Callable[[Decision], bool]:
@@ -134,16 +148,6 @@ def as_json(replaying: Replay, *, is_whole: bool) -> dict[str, Any]:
             for one in sorted(shown, key=lambda one: one.at)
         ],
     }
-
-
-def _end(told: dict[str, Any], *, is_json: bool) -> None:
-    if is_json:
-        print_json(told)
-    else:
-        show(a_console(), told)
-    if told["differences"]:
-        sys.exit(DIFFERS)
-    sys.exit(SAME if told["decisions"] else CANNOT_SAY)
 
 
 def show(console: Console, told: dict[str, Any]) -> None:

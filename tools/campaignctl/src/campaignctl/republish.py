@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from aiokafka.errors import KafkaError
+from rich.status import Status
 from rich.table import Table
 
 from campaignctl import options, sources
@@ -116,13 +117,19 @@ def _write(
     may_append: bool,
     is_json: bool,
 ) -> None:
-    async def write() -> int:
+    async def write(status: Status) -> int:
         await make_room(bootstrap, prefix, may_append=may_append)
-        return await send(bootstrap, records, prefix=prefix, per_second=rate)
+        return await send(
+            bootstrap,
+            records,
+            prefix=prefix,
+            per_second=rate,
+            on_sent=lambda count: status.update(f"sending: {count:,} so far"),
+        )
 
     try:
-        with a_console(to_stderr=True).status("sending ..."):
-            count = asyncio.run(write())
+        with a_console(to_stderr=True).status("sending ...") as status:
+            count = asyncio.run(write(status))
     except KafkaError as trouble:
         raise CannotGoOn(
             f"Kafka at {bootstrap} is away: {trouble}. What was sent stays; --append goes on, and "

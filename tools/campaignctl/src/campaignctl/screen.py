@@ -2,11 +2,13 @@
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -15,12 +17,31 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from campaignctl.census import Standing
+from campaignctl.errors import CannotGoOn
 from campaignctl.infrastructure.ground import print_line
+
+SAME, DIFFERS, CANNOT_SAY = 0, 1, 2
+"""Exit statuses of the commands that compare."""
+PIPE_COLUMNS = 200
+"""Of tables that no terminal bounds."""
 
 
 def a_console(*, to_stderr: bool = False) -> Console:
     """Return a console that leaves what it prints as it is: no guessed colours, no wrapping."""
-    return Console(highlight=False, soft_wrap=True, stderr=to_stderr)
+    console = Console(highlight=False, soft_wrap=True, stderr=to_stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_COLUMNS
+    return console
+
+
+@contextmanager
+def or_cannot_say() -> Iterator[None]:
+    """End with the status that says so where something cannot be read; 1 would be an answer."""
+    try:
+        yield
+    except (CannotGoOn, OSError) as error:
+        a_console(to_stderr=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(CANNOT_SAY) from error
 
 
 @contextmanager

@@ -154,4 +154,5 @@ def _show_phases(console: Console, told: dict[str, Any]) -> None:
         table.add_row(
             f"[cyan]{bar:<{BAR}}[/]", f"{row['after_ms'] / 1000:.3f} s", shown, row["phase"]
         )
-    console.print(table)
+    if told["phases"]:
+        console.print(table)

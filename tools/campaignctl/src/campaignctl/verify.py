@@ -1,8 +1,7 @@
 """`campaignctl verify`: were the promises kept?"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,11 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from campaignctl import options
+from campaignctl import options, sources
 from campaignctl.client import Client
 from campaignctl.errors import CannotGoOn
 from campaignctl.log import open_text, read_lines
-from campaignctl.screen import a_console, print_json
+from campaignctl.screen import CANNOT_SAY, DIFFERS, SAME, a_console, or_cannot_say, print_json
 from campaignctl.stack import PASSWORD, USERNAME
 from campaignctl.verification import Ledgers, Promise, Verdicts, Word, verify
 from campaignctl.verification.ledgers import Log as Told
@@ -37,18 +36,15 @@ COLOURS = {
     Word.CANNOT_SAY: "yellow",
     Word.NOT_ASKED: "dim",
 }
-CODES = {Word.OK: 0, Word.NOT_ASKED: 0, Word.VIOLATED: 1, Word.CANNOT_SAY: 2}
+CODES = {
+    Word.OK: SAME,
+    Word.NOT_ASKED: SAME,
+    Word.VIOLATED: DIFFERS,
+    Word.CANNOT_SAY: CANNOT_SAY,
+}
 
 CampaignIds = Annotated[
     list[str] | None, typer.Argument(metavar="[CAMPAIGN]...", help="These only; all if left out.")
-]
-Bootstrap = Annotated[
-    str | None,
-    typer.Option(help="Kafka's address, host:port: the log of a live system.",
-                 envvar="KAFKA_BOOTSTRAP"),
-]  # fmt: skip
-LogFile = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="A log that was exported.")
 ]
 Journal = Annotated[
     Path | None,
@@ -72,8 +68,8 @@ Export = Annotated[
 def verify_(
     campaign_ids: CampaignIds = None,
     *,
-    kafka_bootstrap: Bootstrap = None,
-    log: LogFile = None,
+    kafka_bootstrap: sources.Bootstrap = None,
+    log: sources.LogFile = None,
     journal: Journal = None,
     call_records: CallRecords = None,
     api_url: ApiUrl = None,
@@ -98,7 +94,7 @@ def verify_(
     """
     if (kafka_bootstrap is None) == (log is None):
         raise typer.BadParameter("give either --kafka-bootstrap or --log")
-    with _or_cannot_say():
+    with or_cannot_say():
         answers = None
         if api_url is not None:
             with Client(api_url) as client:
@@ -127,16 +123,6 @@ def verify_(
     else:
         show(a_console(), verdicts)
     sys.exit(CODES[verdicts.word])
-
-
-@contextmanager
-def _or_cannot_say() -> Iterator[None]:
-    """End with the status that says so where a witness cannot be read; 1 would be a violation."""
-    try:
-        yield
-    except (CannotGoOn, OSError) as error:
-        a_console(to_stderr=True).print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(CODES[Word.CANNOT_SAY]) from error
 
 
 def _read(bootstrap: str | None, log: Path | None, export: Path | None) -> Told:

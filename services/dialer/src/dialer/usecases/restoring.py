@@ -160,8 +160,7 @@ class DialerFold:
 
     def commands(self) -> Iterator[Command]:
         """Return the commands that restore the state."""
-        self._reconcile_targets()
-        yield from self._targets.commands()
+        yield from self._targets.commands(instead=dict(self._reconciled()))
         for sequence, campaign in self._campaigns.values():
             if campaign.outdial_id is None:
                 continue
@@ -218,16 +217,16 @@ class DialerFold:
                 yield ("ZADD", key, microseconds(attempt.created_at), attempt.attempt_id)
                 yield ("PEXPIRE", key, COUNTED // timedelta(milliseconds=1))
 
-    def _reconcile_targets(self) -> None:
+    def _reconciled(self) -> Iterator[tuple[str, Target]]:
         """Let targets and attempts agree: of one commit, Kafka may have got one message only."""
         called = {known.call.attempt.target_id: known.call.attempt for known in self._open.values()}
         for target_id, attempt in called.items():
-            if (found := self._targets.get(target_id)) is not None:
-                self._targets.put(_in_call(found[0], attempt), found[1])
+            if (target := self._targets.get(target_id)) is not None:
+                yield target_id, _in_call(target, attempt)
         for target_id in self._targets.progressing - called.keys():
-            if (found := self._targets.get(target_id)) is not None:
+            if (target := self._targets.get(target_id)) is not None:
                 settled = self._settled.get(target_id)
-                self._targets.put(_after_call(found[0], settled, self._now), found[1])
+                yield target_id, _after_call(target, settled, self._now)
 
 
 def _keep(kept: dict[str, tuple[int, Any]], id_: str, sequence: int, item: Any) -> None:
