@@ -45,6 +45,7 @@ def test_a_fault_is_shown_beside_what_the_schema_wants() -> None:
     (fault,) = faults(CALL_EVENTS, json.dumps(envelope).encode())
     assert fault.path.endswith("digit")
     assert fault.found == "eleven"
+    assert fault.wanted["pattern"] == "^[0-9A-D*#]$"
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{", b"[]", b'"text"'])

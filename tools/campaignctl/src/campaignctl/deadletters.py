@@ -6,7 +6,7 @@ same topic says which place it stood at.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ TOPICS = {topic.name: topic for topic in CATALOGUE}
 DEAD = tuple(replace(topic, name=topic.dead_letter, partitions=1) for topic in CATALOGUE)
 """The topics of dead letters."""
 REDRIVEN = "redriven"
+BRANCHES = ("known", "unrecognized")
 PLACE = re.compile(r"[^/]+/(\d+)/(\d+)")
 
 
@@ -94,7 +95,7 @@ def faults(topic: Topic, value: bytes | None) -> list[Fault]:
                 path=".".join(map(str, _plain(row["loc"]))),
                 says=row["msg"],
                 found=row.get("input"),
-                wanted=_wanted(schema, _plain(row["loc"])),
+                wanted=_wanted(schema, row["loc"]),
             )
             for row in error.errors(include_url=False)
         ]
@@ -105,20 +106,37 @@ def faults(topic: Topic, value: bytes | None) -> list[Fault]:
 
 def _plain(place: Sequence[int | str]) -> list[int | str]:
     """Return the place of a fault as it is in the message, without the branches of unions."""
-    return [one for one in place if one not in {"known", "unrecognized"} and "." not in str(one)]
+    return [one for one in place if one not in BRANCHES and "." not in str(one)]
 
 
 def _wanted(schema: dict[str, Any], place: Sequence[int | str]) -> Any:
     """Return what the schema says of a field, as far as its place can be followed."""
     part: Any = schema
     for step in place:
-        part = _resolved(schema, part)
-        options = part.get("anyOf") or part.get("oneOf") or [part]
-        properties = [_resolved(schema, one).get("properties", {}) for one in options]
-        part = next((one[step] for one in properties if step in one), None)
+        if step in BRANCHES:
+            continue
+        part = next((found for one in _options(schema, part) if (found := _below(one, step))), None)
         if part is None:
             return None
     return _resolved(schema, part)
+
+
+def _options(schema: dict[str, Any], part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what a part may be, through all unions."""
+    part = _resolved(schema, part)
+    branches = part.get("anyOf") or part.get("oneOf")
+    if not branches:
+        yield part
+    for branch in branches or ():
+        yield from _options(schema, branch)
+
+
+def _below(part: dict[str, Any], step: int | str) -> Any:
+    """Return what lies one step below a part; the tag of a union is the part that has it."""
+    properties = part.get("properties", {})
+    if "." in str(step):
+        return part if properties.get("type", {}).get("const") == step else None
+    return part.get("items") if isinstance(step, int) else properties.get(step)
 
 
 def _resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:

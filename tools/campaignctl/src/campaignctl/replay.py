@@ -161,7 +161,7 @@ def show(console: Console, told: dict[str, Any]) -> None:
         for place, logged, decided in differences(one["logged"], one["decided"]):
             table.add_row(place or "all", _short(logged), _short(decided))
         console.print(table)
-        console.print(f"  the state before: {_short(one['before'], 600)}")
+        console.print(f"  [dim]before: {_brief(one['before'])}[/]")
     if (more := len(told["differences"]) - SHOWN_AT_MOST) > 0:
         console.print(f"[red]and {more} more[/] (--json has them all)")
     for row in told["unknown"]:
@@ -186,7 +186,8 @@ def _brief(value: Any) -> str:
     """Return what tells most of a state; the whole of it is in `--json`."""
     if not isinstance(value, dict):
         return _short(value, LONGEST_STATE)
-    rows = [f"{name} {value[name]}" for name in TELLING if value.get(name) not in (None, "", [])]
+    flat = {**value.get("attempt", {}), **value}
+    rows = [f"{name} {flat[name]}" for name in TELLING if flat.get(name) not in (None, "", [])]
     return _short(", ".join(rows) or value, LONGEST_STATE)
 
 
