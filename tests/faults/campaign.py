@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -100,6 +101,24 @@ class Campaign:
 
     def await_rings(self, count: int, within_s: float = 60.0) -> None:
         until(lambda: len(self.rings()) >= count, within_s, f"{count} rings")
+
+    def assert_silent(self, watched_s: float) -> None:
+        """Watch for long enough that a dialer who does not care would go on dialing."""
+        rung, deadline = len(self.rings()), time.monotonic() + watched_s
+        while time.monotonic() < deadline:
+            assert len(self.rings()) == rung, "nothing rings"
+            time.sleep(0.1)
+
+    def pauses_s(self) -> list[float]:
+        """The seconds from each ring of a number to the next of it."""
+        at: dict[str, list[datetime]] = {}
+        for line in self.rings():
+            at.setdefault(line["number"], []).append(datetime.fromisoformat(line["at"]))
+        return [
+            (after - before).total_seconds()
+            for rung in at.values()
+            for before, after in pairwise(sorted(rung))
+        ]
 
     def await_end(self, within_s: float = 60.0) -> None:
         """Return when the campaign has stopped by itself: every target is done."""

@@ -61,6 +61,7 @@ class StackOptions:
         kafka: A provider's name, or "auto".
         redis: A provider's name, or "auto".
         settings: Further environment variables for the services.
+        own_settings: Further ones for a single program, by its name.
     """
 
     data: Path | None = None
@@ -75,6 +76,7 @@ class StackOptions:
     username: str = USERNAME
     password: str = PASSWORD
     settings: Mapping[str, str] = field(default_factory=dict)
+    own_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Stack:
@@ -86,7 +88,7 @@ class Stack:
         children: The supervisor of all processes, for their pids.
     """
 
-    def __init__(self, found: Infrastructure, places: Places, settings: Mapping[str, str]) -> None:
+    def __init__(self, found: Infrastructure, places: Places, options: StackOptions) -> None:
         self.kafka: Found = found.kafka
         self.redis: Found = found.redis
         self.kafka_bootstrap = found.kafka_bootstrap
@@ -99,7 +101,7 @@ class Stack:
         self.programs: dict[str, Program] = {
             program.name: program for program in programs_at(places)
         }
-        self._settings = settings
+        self._options = options
         self._begun: list[str] = []
 
     def start(self, announce: Announce) -> None:
@@ -110,7 +112,8 @@ class Stack:
             CannotGoOn: One was not ready in time.
         """
         for program in self.programs.values():
-            env = {**program.env, **self._settings}
+            own = self._options.own_settings.get(program.name, {})
+            env = {**program.env, **self._options.settings, **own}
             self.children.start(program.name, program.command, env=env)
             self._begun.append(program.name)
         self.await_ready(tuple(self.programs), announce)
@@ -209,7 +212,7 @@ def running_stack(options: StackOptions, *, announce: Announce = print_line) -> 
         kafka=options.kafka, redis=options.redis, announce=announce, data_folder=options.data
     ) as found:
         espeak = _speech_program(found.supervisor, announce)
-        stack = Stack(found, _places(found, options, espeak), options.settings)
+        stack = Stack(found, _places(found, options, espeak), options)
         try:
             _hold_state(found, announce)
             stack.start(announce)

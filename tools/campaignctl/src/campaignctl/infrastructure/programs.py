@@ -13,6 +13,7 @@ JAVA_AT_LEAST = 17
 PACKAGES: dict[str, tuple[str, ...]] = {
     "redis-server": ("redis-server",),
     "espeak-ng": ("espeak-ng",),
+    "faketime": ("faketime",),
     "java": ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "openjdk-25-jre-headless"),
     "mvn": ("maven",),
 }
