@@ -18,7 +18,8 @@ from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 from campaignctl.infrastructure import find_kafka, find_redis, standing_ground
-from chassis.broker import build_producer, provision
+from chassis.broker import build_producer
+from chassis.provisioning import provision
 from chassis.settings import ServiceSettings
 from contracts.envelope import wrap
 from contracts.target import Destination, Target, TargetAdded

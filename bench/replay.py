@@ -22,7 +22,8 @@ from campaignctl.infrastructure import find_kafka, standing_ground
 from campaignctl.log import LogRecord
 from campaignctl.publishing import headers_of
 from campaignctl.replaying import TOPICS
-from chassis.broker import build_producer, provision
+from chassis.broker import build_producer
+from chassis.provisioning import provision
 from chassis.settings import ServiceSettings
 
 from bench.bare import read_bare

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from campaignctl.infrastructure import Infrastructure
-from chassis.broker import provision
 from chassis.outbox import OutMessage
+from chassis.provisioning import provision
 from chassis.settings import ServiceSettings
 from chassis.store import connect
 from contracts.campaign import (

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from campaignctl.infrastructure.ports import free_port
-from chassis.broker import provision
+from chassis.provisioning import provision
 from chassis.settings import ServiceSettings
 from chassis.shards import shard_of
 from contracts.actions import Action

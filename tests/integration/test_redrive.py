@@ -14,7 +14,8 @@ from campaignctl.history import Range, read
 from campaignctl.infrastructure import Ground, start_kafka_cluster
 from campaignctl.infrastructure.ports import free_port
 from chassis.batches import subscribe
-from chassis.broker import build_broker, provision
+from chassis.broker import build_broker
+from chassis.provisioning import provision
 from chassis.settings import ServiceSettings
 from contracts.envelope import Envelope
 from contracts.topics import CALL_EVENTS

@@ -1,22 +1,19 @@
-"""The Kafka side of a service: broker, relay producer, and topics from the catalogue."""
+"""The Kafka side of a service: the broker with its subscribers, and the producer of the relay."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
-from contracts.topics import CATALOGUE, Cleanup, Topic
+from contracts.topics import CATALOGUE
 from faststream.kafka import KafkaBroker
 
+from chassis.connections import Connections
 from chassis.settings import ServiceSettings
 
 LARGEST_BATCH_BYTES = 131_072
-RETENTION_MS = 30 * 24 * 3600 * 1000
-DAY_MS = 24 * 3600 * 1000
 
 
 _send_unmended = AIOKafkaConnection.send
@@ -44,6 +41,7 @@ def build_broker(settings: ServiceSettings, service: str) -> KafkaBroker:
     """Return the broker that carries the subscribers; it publishes nothing but dead letters."""
     return KafkaBroker(
         settings.kafka_bootstrap.split(","),  # FastStream itself takes a string for one address
+        security=settings.kafka_security,
         client_id=f"{service}-{settings.worker_id}",
         acks="all",
         enable_idempotence=True,
@@ -64,11 +62,11 @@ def _partition(key: bytes, partitions: list[int], _available: list[int]) -> int:
     return partitions[_hash(key) % len(partitions)]
 
 
-def build_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
-    """Return the relay's producer: idempotent, acks=all, large batches."""
+def build_producer(where: Connections, client_id: str) -> AIOKafkaProducer:
+    """Return a producer: idempotent, acks=all, large batches."""
     return AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        client_id=f"{service}-{settings.worker_id}-relay",
+        **where.kafka,
+        client_id=client_id,
         acks="all",
         enable_idempotence=True,
         max_batch_size=LARGEST_BATCH_BYTES,
@@ -78,55 +76,13 @@ def build_producer(settings: ServiceSettings, service: str) -> AIOKafkaProducer:
     )
 
 
-def _new_topics(topic: Topic, replicas: int) -> list[NewTopic]:
-    kept = (
-        # A paused relay that wakes up late must do no harm: a day is kept uncompacted.
-        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)}
-        if topic.cleanup is Cleanup.COMPACT
-        else {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
-    )
-    if replicas > 1:
-        kept["min.insync.replicas"] = "2"
-    return [
-        NewTopic(topic.name, topic.partitions, replicas, topic_configs=kept),
-        NewTopic(topic.dead_letter, 1, replicas, topic_configs={"retention.ms": str(RETENTION_MS)}),
-    ]
-
-
-async def provision(settings: ServiceSettings, topics: Sequence[Topic] = CATALOGUE) -> None:
-    """Create the topics, those of the catalogue unless others are given, that are not there yet.
-
-    Raises:
-        aiokafka.errors.KafkaError: The broker cannot be reached or refuses a topic.
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
-        present = set(await admin.list_topics())
-        wanted = [
-            new
-            for topic in topics
-            for new in _new_topics(topic, settings.replication_factor)
-            if new.name not in present
-        ]
-        if not wanted:
-            return
-        answer = await admin.create_topics(wanted)
-        for row in answer.topic_errors:
-            error = for_code(row[1])
-            if row[1] != 0 and error is not TopicAlreadyExistsError:
-                raise error(f"topic {row[0]}: {row[2] if len(row) > 2 else ''}")
-    finally:
-        await admin.close()
-
-
-async def is_log_empty(settings: ServiceSettings) -> bool:
+async def is_log_empty(where: Connections) -> bool:
     """Return whether nothing was ever told: no topic of the catalogue has a message.
 
     Raises:
         aiokafka.errors.KafkaError: The broker cannot be reached.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+    consumer = AIOKafkaConsumer(**where.kafka)
     await consumer.start()
     try:
         partitions = [

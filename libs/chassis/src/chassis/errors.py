@@ -20,6 +20,10 @@ class Transient(Exception):
     """Redis, Kafka or another neighbour is away; the same again may work later."""
 
 
+class Unfit(Transient):
+    """A neighbour is there, but cannot be worked with as it is, until somebody mends that."""
+
+
 class Forgotten(Transient):
     """What was done may be lost, or not: look what came of it, and do not ask the same again."""
 

@@ -25,7 +25,7 @@ class EpochKeeper:
         self._settings = settings
         self._epoch = epoch
         self._readiness = readiness
-        self._redis = connect(settings.redis_url)
+        self._redis = connect(settings.redis)
 
     async def enter(self) -> None:
         """Work in the epoch of the store; a new installation begins its first.

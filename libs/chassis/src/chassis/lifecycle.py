@@ -16,11 +16,12 @@ from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
 
 from chassis import failpoints, logs
-from chassis.broker import build_broker, build_producer, mend_connections, provision
+from chassis.broker import build_broker, build_producer, mend_connections
 from chassis.endings import end
 from chassis.epoch import Epoch
 from chassis.errors import TRANSIENT, persist
 from chassis.keeper import EpochKeeper
+from chassis.meeting import meet_kafka, meet_redis
 from chassis.outbox import Outbox
 from chassis.probes import Readiness, add_probes
 from chassis.relay import Relay
@@ -113,7 +114,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
     parts = Parts(
         member=f"{service.name}-{service.settings.worker_id}",
         broker=build_broker(service.settings, service.name),
-        outbox=Outbox(connect(service.settings.redis_url, epoch), epoch),
+        outbox=Outbox(connect(service.settings.redis, epoch), epoch),
         readiness=Readiness(),
     )
     add_probes(service.api, parts.readiness)
@@ -163,12 +164,12 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
     """Wait for the neighbours, start everything, wait for the end, and stop in reverse."""
     ready = parts.readiness
     await persist(
-        parts.outbox.redis.ping,
+        lambda: meet_redis(parts.outbox.redis),
         what="redis",
         on_trouble=lambda ok, why: ready.set("redis", ok, why),
     )
     await persist(
-        lambda: provision(service.settings),
+        lambda: meet_kafka(service.settings),
         what="kafka",
         on_trouble=lambda ok, why: ready.set("kafka", ok, why),
     )
@@ -176,7 +177,7 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
         keeper = EpochKeeper(service.settings, parts.outbox.epoch, ready)
         stack.push_async_callback(keeper.aclose)
         await persist(keeper.enter, what="epoch", on_trouble=keeper.tell, longest_pause=0.5)
-        producer = build_producer(service.settings, service.name)
+        producer = build_producer(service.settings, f"{parts.member}-relay")
         await persist(producer.start, what="kafka producer")
         stack.push_async_callback(producer.stop)
         relay = Relay(

@@ -2,24 +2,27 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
+
+from chassis.connections import Connections
+
+Known = TypeVar("Known", bound=BaseSettings)
+MISTAKEN = 2
+"""Exit status of a program whose settings are wrong."""
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(Connections):
     """Settings that all services share. Subclasses give the prefix and add their own."""
 
-    model_config = SettingsConfigDict(frozen=True)
-
-    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="host:port[,host:port]")
-    redis_url: str = Field(
-        default="redis://127.0.0.1:6379/0",
-        description="redis://host:port/0, or redis+cluster://host:port[,host:port] of a cluster.",
-    )
     replication_factor: int = Field(default=1, ge=1, description="Of topics that are made here.")
+    provision_topics: bool = Field(
+        default=True, description="Make the topics that are missing; else wait for them."
+    )
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
@@ -30,16 +33,33 @@ class ServiceSettings(BaseSettings):
         description="Tells replicas apart, so each needs its own; the host's name if left out.",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
-        prefix = str(cls.model_config.get("env_prefix", "")).upper()
-        if prefix:
-            known = {prefix + name.upper() for name in cls.model_fields}
-            unknown = {name for name in os.environ if name.startswith(prefix)} - known
-            if unknown:
-                raise ValueError(
-                    f"unknown settings {', '.join(sorted(unknown))}; known are "
-                    f"{', '.join(sorted(known))}"
-                )
-        return given
+
+def load(kind: type[Known]) -> Known:
+    """Return the settings of a program; if they are wrong, end it with a sentence per mistake.
+
+    Raises:
+        SystemExit: Something is unknown, missing or makes no sense.
+    """
+    prefix = str(kind.model_config.get("env_prefix", "")).upper()
+    known = sorted(prefix + name.upper() for name in kind.model_fields)
+    unknown = sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
+    mistakes = [f"{name} is unknown" for name in unknown]
+    settings = None
+    try:
+        settings = kind()
+    except ValidationError as wrong:
+        for row in wrong.errors():
+            mistakes += mistakes_of(prefix, row["loc"], row["msg"])
+    if settings is not None and not mistakes:
+        return settings
+    told = [*mistakes, *([f"known are: {', '.join(known)}"] if unknown else [])]
+    print("\n".join(told), file=sys.stderr)  # noqa: T201 - there is no log yet
+    raise SystemExit(MISTAKEN)
+
+
+def mistakes_of(prefix: str, place: tuple[int | str, ...], says: str) -> list[str]:
+    """Return what is wrong in sentences; what is about one variable begins with its name."""
+    says = says.removeprefix("Value error, ")
+    if not place:
+        return says.splitlines()
+    return [f"{prefix}{str(place[0]).upper()}: {says[:1].lower()}{says[1:]}"]

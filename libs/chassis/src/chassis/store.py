@@ -8,11 +8,12 @@ right one repeats nothing; everything else is an error here too.
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from hiredis import pack_command
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
@@ -24,9 +25,8 @@ from chassis.epoch import REMEDY, Epoch, run_id_of
 CONNECTIONS = 100
 NODE_CONNECTIONS = 1000  # a cluster's client refuses where the other waits
 ANSWER_LIMIT_S = 10.0
-CONNECT_LIMIT_S = 2.0
-CLUSTER_SCHEMES = {"redis+cluster": False, "rediss+cluster": True}
-"""Schemes of a cluster's address, and whether its connections are encrypted."""
+CONNECT_LIMIT_S = 5.0
+CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster")
 DEFAULT_PORT = "6379"
 
 
@@ -49,6 +49,10 @@ class PackingConnection(Connection):
             await super().send_packed_command(*args, **kwargs)
         except RuntimeError as closed:
             raise RedisAway(f"the connection is broken: {closed}") from closed
+
+
+class PackingTlsConnection(PackingConnection, SSLConnection):
+    """The same, encrypted."""
 
 
 class _Cluster(RedisCluster):
@@ -104,7 +108,8 @@ def connect(url: str, epoch: Epoch | None = None) -> Redis:
         epoch: Only servers that hold what was written in it are talked to, once they are known.
         url: `redis://[user:password@]host:port/0` for one server (`rediss://`: encrypted), or
             `redis+cluster://[user:password@]host:port[,host:port]` for a cluster of which these
-            nodes are asked for the others (`rediss+cluster://`: encrypted).
+            nodes are asked for the others (`rediss+cluster://`: encrypted). `?ssl_ca_certs=FILE`
+            names the authorities to trust.
 
     Raises:
         ValueError: The address is neither.
@@ -112,10 +117,10 @@ def connect(url: str, epoch: Epoch | None = None) -> Redis:
     if is_cluster(url):
         # Its client has every command that we use, and is no subclass.
         return cast(Redis, _connect_cluster(url, epoch))
-    plain = {} if url.startswith("rediss") else {"connection_class": PackingConnection}
-    pool = BlockingConnectionPool.from_url(
-        url,
-        **plain,
+    told: dict[str, Any] = {**parse_url(url)}
+    told["connection_class"] = PackingTlsConnection if _is_tls(url) else PackingConnection
+    pool = BlockingConnectionPool(
+        **told,
         redis_connect_func=_greeting(epoch),
         max_connections=CONNECTIONS,
         timeout=ANSWER_LIMIT_S,
@@ -127,6 +132,10 @@ def connect(url: str, epoch: Epoch | None = None) -> Redis:
         protocol=2,
     )
     return Redis.from_pool(pool)
+
+
+def _is_tls(url: str) -> bool:
+    return urlsplit(url).scheme.startswith("rediss")
 
 
 def _greeting(epoch: Epoch | None) -> Callable[[Any], Awaitable[None]] | None:
@@ -150,12 +159,13 @@ def _greeting(epoch: Epoch | None) -> Callable[[Any], Awaitable[None]] | None:
 
 def _connect_cluster(url: str, epoch: Epoch | None) -> RedisCluster:
     parts = urlsplit(url)
-    is_encrypted = CLUSTER_SCHEMES[parts.scheme]
+    authorities = parse_qs(parts.query).get("ssl_ca_certs", [None])[0]
     client = _Cluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes_of(url)],
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        ssl=is_encrypted,
+        ssl=_is_tls(url),
+        ssl_ca_certs=authorities,
         max_connections=NODE_CONNECTIONS,
         reinitialize_steps=0,  # or every fifth redirection closes the connections of all others
         socket_timeout=ANSWER_LIMIT_S,
@@ -168,8 +178,8 @@ def _connect_cluster(url: str, epoch: Epoch | None) -> RedisCluster:
     client.connection_kwargs["redis_connect_func"] = _greeting(epoch)
     for node in client.startup_nodes:
         node.connection_kwargs["redis_connect_func"] = _greeting(epoch)
-    if not is_encrypted:
-        client.connection_kwargs["connection_class"] = PackingConnection
-        for node in client.startup_nodes:
-            node.connection_class = PackingConnection
+    kind = PackingTlsConnection if _is_tls(url) else PackingConnection
+    client.connection_kwargs["connection_class"] = kind
+    for node in client.startup_nodes:
+        node.connection_class = kind
     return client

@@ -1,6 +1,7 @@
 """Run the campaign-manager: `python -m campaign_manager`. Settings are environment variables."""
 
 from chassis.lifecycle import run
+from chassis.settings import load
 
 from campaign_manager.app import build
 from campaign_manager.settings import Settings
@@ -8,7 +9,7 @@ from campaign_manager.settings import Settings
 
 def main() -> None:
     """Run until SIGTERM."""
-    run(build(Settings()))
+    run(build(load(Settings)))
 
 
 if __name__ == "__main__":

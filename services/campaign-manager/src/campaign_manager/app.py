@@ -58,7 +58,7 @@ def _wire(settings: Settings, api: FastAPI, parts: Parts) -> None:
         targets=Targets(definitions, queue),
         donotcalls=DoNotCalls(definitions, listings, recalls),
         explanations=Explanations(outbox, queue, definitions, engaged),
-        timelines=Timelines(KafkaLog(settings.kafka_bootstrap), definitions, queue, campaigncalls),
+        timelines=Timelines(KafkaLog(settings), definitions, queue, campaigncalls),
         border=Border(settings.timestamps),
         engaged=engaged,
     )

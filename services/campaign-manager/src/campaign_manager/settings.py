@@ -1,9 +1,9 @@
 """Settings of the campaign-manager: environment variables with the prefix CAMPAIGN_MANAGER_."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from chassis.settings import ServiceSettings
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 
@@ -25,3 +25,9 @@ class Settings(ServiceSettings):
         default=None, description="An administrator to make at start, if there is no such agent."
     )
     bootstrap_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.bootstrap_username is None) != (self.bootstrap_password is None):
+            raise ValueError("BOOTSTRAP_USERNAME and BOOTSTRAP_PASSWORD go together")
+        return self

@@ -13,8 +13,12 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="DIALER_", frozen=True)
 
     http_port: int = 8081
-    ari_url: str = Field(default="http://127.0.0.1:8088/ari", description="The gateway's ARI.")
-    ari_username: str = "dialer"
+    ari_url: str = Field(
+        default="http://127.0.0.1:8088/ari",
+        pattern="^https?://",
+        description="The gateway's ARI, http:// or https://.",
+    )
+    ari_username: str = Field(default="dialer", min_length=1)
     ari_password: SecretStr = SecretStr("dialer")
     gateway_calls_per_second: int | None = Field(
         default=None,

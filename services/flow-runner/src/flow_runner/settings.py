@@ -14,7 +14,9 @@ class Settings(ServiceSettings):
 
     http_port: int = 8082
     public_url: str = Field(
-        default="http://127.0.0.1:8082", description="Where the gateway fetches speech from."
+        default="http://127.0.0.1:8082",
+        pattern="^https?://",
+        description="Where the gateway fetches speech from.",
     )
     cache_folder: Path = Field(
         default=Path.home() / ".cache" / "campaign-engine" / "speech",

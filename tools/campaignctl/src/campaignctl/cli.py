@@ -13,6 +13,7 @@ from campaignctl.events import events
 from campaignctl.explain import explain
 from campaignctl.export import export
 from campaignctl.infrastructure import InfrastructureUnavailable
+from campaignctl.provision import provision_
 from campaignctl.rebuild import rebuild
 from campaignctl.redrive import redrive
 from campaignctl.replay import replay
@@ -38,6 +39,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(watch)
 app.command()(explain)
+app.command("provision")(provision_)
 app.command()(rebuild)
 app.command("verify")(verify_)
 app.command()(events)

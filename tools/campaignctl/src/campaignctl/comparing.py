@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chassis import epoch as epochs
+from chassis.connections import Connections
 from chassis.epoch import Epoch
 from chassis.restoring import Command
 from chassis.store import connect
@@ -24,7 +25,7 @@ from campaignctl.replaying import differences
 
 LOOKS = 3
 LOOKED_EVERY_S = 2.0
-READ_AT_ONCE = 500
+READ_AT_ONCE = 100
 PASSING = re.compile(
     r":(outbox|published|relay|alive|epoch|now|rate|dialing|call|rebuild|workers|pause|clock|order"
     r"|pace)$|^\{epoch\}|^\{relays"
@@ -88,7 +89,7 @@ async def compare(bootstrap: str, redis_url: str) -> Comparison:
     Raises:
         Lost: Redis is empty, was restarted or replaced: it needs a rebuild first.
     """
-    redis, folding = connect(redis_url), Folding()
+    redis, folding = connect(Connections(redis_url=redis_url).redis), Folding()
     try:
         await epochs.adopt(redis, Epoch())
         async with Log(bootstrap) as log:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from chassis.connections import Connections
 from contracts.topics import CATALOGUE, Topic
 
 from campaignctl.errors import CannotGoOn
@@ -69,7 +70,7 @@ class Log:
     async def __aenter__(self) -> "Log":
         """Connect, and find the topics that there are."""
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **Connections(kafka_bootstrap=self._bootstrap).kafka,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,

@@ -10,8 +10,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from chassis.broker import build_producer, provision
-from chassis.settings import ServiceSettings
+from chassis.broker import build_producer
+from chassis.connections import Connections
+from chassis.provisioning import provision
 from contracts.topics import CATALOGUE, Topic
 
 from campaignctl.errors import CannotGoOn
@@ -22,7 +23,7 @@ SENT_AT_ONCE = 500
 
 async def cluster_of(bootstrap: str) -> str:
     """Return the id of a Kafka cluster, or its address where it does not tell one."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**Connections(kafka_bootstrap=bootstrap).kafka)
     await admin.start()
     try:
         described: dict[str, Any] = await admin.describe_cluster()
@@ -38,7 +39,7 @@ async def make_room(bootstrap: str, prefix: str, *, may_append: bool) -> None:
         CannotGoOn: They are not empty, and may not be appended to.
     """
     topics = prefixed(prefix)
-    await provision(ServiceSettings(kafka_bootstrap=bootstrap), topics)
+    await provision(Connections(kafka_bootstrap=bootstrap), topics=topics)
     async with Log(bootstrap, topics) as log:
         if not may_append and not await log.is_empty():
             raise CannotGoOn(
@@ -69,7 +70,7 @@ async def send(
         per_second: How many at most; None: as many as Kafka takes.
         on_sent: Told how many are sent.
     """
-    producer = build_producer(ServiceSettings(kafka_bootstrap=bootstrap), "campaignctl")
+    producer = build_producer(Connections(kafka_bootstrap=bootstrap), "campaignctl")
     await producer.start()
     count, began = 0, time.monotonic()
     at_once = SENT_AT_ONCE if per_second is None else max(1, min(SENT_AT_ONCE, int(per_second)))

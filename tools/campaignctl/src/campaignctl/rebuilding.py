@@ -19,6 +19,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from campaign_manager.usecases.restoring import CampaignCallsFold, DefinitionsFold
 from chassis import epoch as epochs
+from chassis.connections import Connections
 from chassis.epoch import RECORD, Epoch, Lost, epoch_key
 from chassis.relay import LEASE_MS
 from chassis.restoring import Command, Fold
@@ -124,7 +125,7 @@ def topics_of(folds: Iterable[Fold]) -> set[Topic]:
 
 async def is_lost(bootstrap: str, redis_url: str) -> str:
     """Return why Redis needs a rebuild; "" if it holds what was written, or nothing ever was."""
-    redis = connect(redis_url)
+    redis = connect(Connections(redis_url=redis_url).redis)
     try:
         await epochs.adopt(redis, Epoch())
     except Lost as lost:
@@ -154,7 +155,7 @@ async def rebuild(
         CannotGoOn: Another rebuild is under way.
     """
     began, told = time.monotonic(), told or Rebuilding()
-    redis, folding = connect(redis_url), Folding()
+    redis, folding = connect(Connections(redis_url=redis_url).redis), Folding()
     if not await redis.set(LOCK, "1", nx=True, px=LOCKED_MS):
         raise CannotGoOn(
             "another rebuild is under way; if it has died, this works in half a minute"

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from aiokafka.errors import KafkaError
 from chassis.broker import build_producer
+from chassis.connections import Connections
 from chassis.logs import mask_text
-from chassis.settings import ServiceSettings
 from contracts.topics import Cleanup
 from rich.console import Console
 from rich.markup import escape
@@ -178,7 +178,7 @@ def _send(bootstrap: str, ready: Sequence[DeadLetter], rate: float) -> int:
         now_ms = round(datetime.now(UTC).timestamp() * 1000)
         records = [one.record._replace(timestamp_ms=now_ms) for one in ready]
         count = await send(bootstrap, records, per_second=rate)
-        producer = build_producer(ServiceSettings(kafka_bootstrap=bootstrap), "campaignctl")
+        producer = build_producer(Connections(kafka_bootstrap=bootstrap), "campaignctl")
         await producer.start()
         try:
             for one in ready:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from chassis.connections import Connections
 from chassis.shards import partition_of
 
 from campaign_manager.domain.timelines import TimelineEvent
@@ -18,8 +19,8 @@ LARGEST_POLL = 2_000
 class KafkaLog:
     """Reads what was told of some keys; each reading has a consumer of its own, without a group."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, where: Connections) -> None:
+        self._where = where
 
     async def follow(
         self, places: Collection[Place], since: datetime
@@ -33,7 +34,7 @@ class KafkaLog:
             TopicPartition(topic.name, partition_of(key, topic.partitions)): key.encode()
             for topic, key in places
         }
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**self._where.kafka, enable_auto_commit=False)
         try:
             await consumer.start()
             consumer.assign(list(keys))

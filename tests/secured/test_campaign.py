@@ -1,0 +1,64 @@
+"""A campaign on a Kafka and a Redis that are encrypted and ask for logins, with few rights."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from campaignctl.stack import Stack, StackOptions
+
+from tests.faults.campaign import Campaign
+from tests.faults.conftest import engine_on
+from tests.secured.ground import USER, Secured
+
+SERVICES = ("CAMPAIGN_MANAGER", "DIALER", "FLOW_RUNNER")
+
+
+@pytest.fixture(scope="module")
+def engine(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    told = {
+        f"{service}_{name}": value
+        for service in SERVICES
+        for name, value in secured.settings().items()
+    }
+    login = f"rediss://{USER}:{secured.password}@"
+    trusted = urlencode({"ssl_ca_certs": str(secured.ca_file)})
+    redis = f"{secured.redis_url.replace('rediss://', login)}?{trusted}"
+    options = StackOptions(speed=10, settings=told, records=tmp_path_factory.mktemp("secured"))
+    with engine_on(secured.plain_bootstrap, redis, options) as stack:
+        yield stack
+
+
+def test_a_campaign_passes_through_and_every_command_logs_in_as_the_services_do(
+    engine: Stack, secured: Secured
+) -> None:
+    one = Campaign(engine, 40)
+    one.start()
+    one.await_end()
+    one.verify()
+    one.close()
+    for name in ("dialer", "campaign-manager", "flow-runner"):
+        log = (Path(engine.logs) / f"{name}.log").read_text()
+        assert secured.password not in log
+    assert said(secured, "events", "--type", "call.settled", "--count")["call.settled"] >= 40
+    assert said(secured, "diff")["differences"] == []
+    assert said(secured, "provision", "--check")["flaws"] == []
+
+
+def said(secured: Secured, *words: str) -> dict[str, Any]:
+    """Return what a command tells that knows Kafka and Redis by its environment alone."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "campaignctl", *words, "--json"],
+        env={**os.environ, **secured.settings()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
