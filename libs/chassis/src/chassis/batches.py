@@ -6,7 +6,9 @@ waits for the batch in work and its commit. Nothing is acknowledged before it is
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -27,6 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from chassis.errors import TRANSIENT, Transient, persist
 from chassis.logs import mask_text
 from chassis.membership import Barrier, Progress, Records, joined, let_leave
+from chassis.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS, LAG
 
 log = structlog.get_logger()
 
@@ -123,6 +126,7 @@ class Consumption:
         place = f"{record.topic}/{record.partition}/{record.offset}"
         why = mask_text(why)
         log.error("message to the dead letters", place=place, why=why)
+        DEAD_LETTERS.labels(record.topic).inc()
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
         headers |= {"why": why[:1000], "place": place}
 
@@ -231,12 +235,18 @@ def subscribe(
                 for record in records
                 if TopicPartition(record.topic, record.partition) in mine
             )
-            await consumption.handle(records)
+            with BATCH_SECONDS.labels(group).time():
+                await consumption.handle(records)
             progress.note(consumer, records)
+        for topic, count in Counter(record.topic for record in records).items():
+            CONSUMED.labels(group, topic).inc(count)
         if len(records) < FULL_BATCH:
             await asyncio.sleep(GATHER_S)
 
     subscriber(on_batch)
+    for topic in topics:
+        lag = partial(_lag, lambda: subscriber.consumer, consumption.handled, topic.name)
+        LAG.labels(group, topic.name).set_function(lag)
 
     async def finish() -> None:
         await joined(subscriber.consumer)
@@ -245,6 +255,17 @@ def subscribe(
         let_leave(subscriber.consumer)
 
     return finish
+
+
+def _lag(consumer_of: Callable[[], Any], handled: dict[TopicPartition, int], topic: str) -> float:
+    """Return how many messages of a topic this member has before it."""
+    consumer = consumer_of()
+    if consumer is None:
+        return 0.0
+    ends = {one: consumer.highwater(one) for one in consumer.assignment() if one.topic == topic}
+    return float(
+        sum(max(0, end - handled[one]) for one, end in ends.items() if end and one in handled)
+    )
 
 
 class Follower:

@@ -22,6 +22,7 @@ from chassis.epoch import Epoch
 from chassis.errors import TRANSIENT, persist
 from chassis.keeper import EpochKeeper
 from chassis.meeting import meet_kafka, meet_redis
+from chassis.metrics import Measured, watch_loop
 from chassis.outbox import Outbox
 from chassis.probes import Readiness, add_probes
 from chassis.relay import Relay
@@ -118,6 +119,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
         readiness=Readiness(),
     )
     add_probes(service.api, parts.readiness)
+    service.api.add_middleware(Measured)
     service.wire(parts)
     async with AsyncExitStack() as stack:
         await _serve_http(stack, service)
@@ -187,6 +189,8 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
             lambda ok, why: ready.set("relay", ok, why),
         )
         _background(stack, relay.run)
+        _background(stack, relay.measure)
+        _background(stack, watch_loop)
         _background(stack, parts.outbox.listen)
         for prepare in parts.on_start:
             await persist(prepare, what=f"{service.name} start")

@@ -22,6 +22,7 @@ from redis.exceptions import ResponseError
 from chassis.epoch import REMEDY, Epoch, Lost, Script, epoch_key
 from chassis.errors import TRANSIENT, Forgotten, Transient
 from chassis.gather import Gather
+from chassis.metrics import COMMIT_SECONDS, COMMITS
 from chassis.shards import ANNOUNCED, outbox_key, published_key, tag_of
 
 log = structlog.get_logger()
@@ -244,7 +245,8 @@ class Outbox:
             words += change.words()
         epoch = self.epoch.name
         try:
-            answers = await self._script(keys=[outbox_key(shard)], args=words)
+            with COMMIT_SECONDS.time():
+                answers = await self._script(keys=[outbox_key(shard)], args=words)
         except Lost:
             raise
         except TRANSIENT as trouble:
@@ -252,7 +254,13 @@ class Outbox:
         except Exception:
             log.exception("commit failed", shard=shard)
             raise
-        return [_told(shard, answer, epoch) for answer in answers]
+        told = [_told(shard, answer, epoch) for answer in answers]
+        stale = sum(isinstance(one, StaleWrite) for one in told)
+        failed = sum(isinstance(one, ResponseError) for one in told)
+        for result, many in (("stale", stale), ("failed", failed)):
+            COMMITS.labels(result).inc(many)
+        COMMITS.labels("done").inc(len(told) - stale - failed)
+        return told
 
     async def tail(self, shard: str) -> Position:
         """Return where the outbox of a shard ends: all that has been committed is before it."""

@@ -1,18 +1,23 @@
-"""Probes: alive means the event loop turns; ready means every neighbour answers."""
+"""Probes: alive means the event loop turns; ready means every neighbour answers. And metrics."""
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis.metrics import READY
 
 
 class Readiness:
     """What a service waits for. Nothing set yet means not ready."""
 
     def __init__(self) -> None:
-        self._conditions: dict[str, tuple[bool, str]] = {"start": (False, "starting")}
+        self._conditions: dict[str, tuple[bool, str]] = {}
+        self.set("start", False, "starting")
 
     def set(self, condition: str, is_ok: bool, detail: str = "") -> None:
         """Note whether a condition holds, and if not, why."""
         self._conditions[condition] = (is_ok, detail)
+        READY.labels(condition).set(is_ok)
 
     @property
     def is_ready(self) -> bool:
@@ -29,7 +34,7 @@ class Readiness:
 
 
 def add_probes(api: FastAPI, readiness: Readiness) -> None:
-    """Add GET /livez and GET /readyz."""
+    """Add GET /livez, GET /readyz and GET /metrics."""
 
     @api.get("/livez", include_in_schema=False)
     async def livez() -> JSONResponse:
@@ -42,3 +47,7 @@ def add_probes(api: FastAPI, readiness: Readiness) -> None:
             "conditions": readiness.conditions,
         }
         return JSONResponse(content, status_code=200 if readiness.is_ready else 503)
+
+    @api.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

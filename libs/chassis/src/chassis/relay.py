@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from chassis.endings import end
 from chassis.errors import TRANSIENT
+from chassis.metrics import OUTBOX_AGE, OUTBOX_MESSAGES, PUBLISHED
 from chassis.outbox import Outbox
 from chassis.shards import lease_key, outbox_key, published_key, shards_of
 
@@ -25,6 +27,7 @@ log = structlog.get_logger()
 
 LEASE_MS = 5000
 BEAT_S = 1.0
+MEASURED_EVERY_S = 5.0
 ALIVE_S = 4.0
 BATCH = 500
 BLOCK_MS = 1000
@@ -66,6 +69,26 @@ class Relay:
                 await asyncio.sleep(BEAT_S)
         finally:
             await self._give_back()
+
+    async def measure(self) -> None:
+        """Measure for ever how much waits in the outboxes of the shards that are held here."""
+        while True:
+            for namespace in self._namespaces:
+                held = [shard for shard in shards_of(namespace) if shard in self._held]
+                await self._measure(namespace.rstrip("!"), held)
+            await asyncio.sleep(MEASURED_EVERY_S)
+
+    async def _measure(self, namespace: str, shards: list[str]) -> None:
+        waiting, oldest_s = 0, 0.0
+        for shard in shards:
+            count = int(await self._redis.xlen(outbox_key(shard)))
+            waiting += count
+            if count:
+                rows: Any = await self._redis.xrange(outbox_key(shard), count=1)
+                seconds, _ = await self._redis.time()
+                oldest_s = max(oldest_s, seconds - int(rows[0][0].partition(b"-")[0]) / 1000)
+        OUTBOX_MESSAGES.labels(namespace).set(waiting)
+        OUTBOX_AGE.labels(namespace).set(oldest_s)
 
     async def _balance(self, namespace: str) -> None:
         shards = shards_of(namespace)
@@ -168,3 +191,5 @@ class Relay:
             for _, entry in entries
         ]
         await asyncio.gather(*sent)
+        for topic, count in Counter(entry[b"t"] for _, entry in entries).items():
+            PUBLISHED.labels(topic.decode()).inc(count)

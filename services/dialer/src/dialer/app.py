@@ -125,6 +125,8 @@ def _wire(settings: Settings, parts: Parts) -> None:
         campaigns.reap,
         fleet.beat,
         holds.renew,
+        campaigns.measure,
+        attempts.measure,
         lambda: clock.follow(parts.outbox),
     ]
     parts.on_stop += [campaigns.stop, *finishes, fleet.leave]

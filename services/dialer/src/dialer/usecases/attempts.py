@@ -6,7 +6,7 @@ commit. A commit that is refused because the record has moved is decided again f
 
 import asyncio
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from dialer.domain.calls import Call, CallStatus, LegStatus
 from dialer.domain.script import script_of
 from dialer.domain.signals import Answered, CallSignal, ChannelEnded
 from dialer.domain.story import Connect, Decision, Effect, HangUp, decide
+from dialer.metrics import ATTEMPTS, OPEN_CALLS
 from dialer.ports import (
     ChannelGone,
     CommandRefused,
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 FOLDED_AT_ONCE = 8
 GATHER_S = 0.003  # ringing and the answer often come together: one commit for both
 LONGEST_CALL = timedelta(hours=1)
-PERMIT_LASTS_S = 0.5
+MEASURED_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
@@ -217,6 +218,7 @@ class Attempts:
             )  # fmt: skip
 
         await self._end(live, after, was_dialed=True)
+        ATTEMPTS.labels(outcome.value).inc()
         live.held.call = ended
 
     async def withdraw(
@@ -245,6 +247,7 @@ class Attempts:
             )  # fmt: skip
 
         await self._end(live, after, was_dialed=outcome is not Outcome.CANCELLED)
+        ATTEMPTS.labels(outcome.value).inc()
 
     async def _end(
         self, live: Live, after: Callable[[Held, datetime], Change], *, was_dialed: bool
@@ -269,6 +272,14 @@ class Attempts:
             self._on_ended(attempt, was_dialed)
             self.forget(live)
             return
+
+    async def measure(self) -> None:
+        """Measure for ever how many calls this worker answers for."""
+        while True:
+            statuses = Counter(one.held.call.status for one in self.live.values())
+            for status in CallStatus:
+                OPEN_CALLS.labels(status.value).set(statuses[status])
+            await asyncio.sleep(MEASURED_EVERY_S)
 
     def open_attempts(self) -> list[tuple[Attempt, Campaign]]:
         """Return the calls that this worker answers for, each with its campaign."""

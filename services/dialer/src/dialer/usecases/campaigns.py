@@ -41,10 +41,12 @@ from dialer.domain.roster import Roster
 from dialer.domain.windows import opening_of
 from dialer.usecases.commits import SOURCE
 from dialer.usecases.dialing import Dialing
+from dialer.usecases.measuring import WAITS_AFTER, Standing, WaitsFor, show
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)
+MEASURED_EVERY_S = 1.0
 LONGEST_PAUSE_S = 2.0
 AHEAD_S = 0.25
 """Of how many seconds' calls the intents are made ahead, so that each permit finds one waiting."""
@@ -58,6 +60,7 @@ class Running:
 
     campaign: Campaign
     sequence: int
+    standing: Standing = field(default_factory=Standing)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.Task[None] | None = None
     dialing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -161,10 +164,14 @@ class Campaigns:
                 pause = await self._turn(running)
             except TRANSIENT as trouble:
                 log.warning("campaign waits", why=str(trouble))
-                pause = 0.5
+                running.standing.waits_for, pause = WaitsFor.STORE, 0.5
             except Exception:
                 log.exception("campaign turn failed", campaign_id=running.campaign.campaign_id)
-                pause = 1.0
+                running.standing.waits_for, pause = WaitsFor.STORE, 1.0
+            is_bound = bool(running.campaign.queue_id) or self._dialing.shares_a_rate(
+                running.campaign
+            )
+            running.standing.note(asyncio.get_running_loop().time(), is_bound=is_bound)
             with suppress(TimeoutError):
                 await asyncio.wait_for(running.wake.wait(), min(pause, LONGEST_PAUSE_S))
 
@@ -173,11 +180,13 @@ class Campaigns:
         running.wake.clear()
         campaign = running.campaign
         if campaign.status is CampaignStatus.RUN and (left := self._pauses.left):
+            running.standing.waits_for = WaitsFor.GATEWAY
             return left.total_seconds()
         count = await self._room(running)
         if count <= 0 and campaign.status is CampaignStatus.RUN:
             return LONGEST_PAUSE_S
         claimed = await self._queue.claim(campaign, count=count, lease=LEASE)
+        running.standing.waits_for = WAITS_AFTER[claimed.verdict]
         match claimed.verdict:
             case Verdict.CLAIMED:
                 reach("claimed")
@@ -190,6 +199,14 @@ class Campaigns:
             case Verdict.FULL | Verdict.LATER:
                 return claimed.pause.total_seconds() if claimed.pause else LONGEST_PAUSE_S
 
+    async def measure(self) -> None:
+        """Measure for ever how it stands with the campaigns."""
+        while True:
+            each = self._running.values()
+            rates = ((one.standing, one.campaign.limits.calls_per_second) for one in each)
+            show(rates, asyncio.get_running_loop().time())
+            await asyncio.sleep(MEASURED_EVERY_S)
+
     async def _room(self, running: Running) -> int:
         """Return how many targets to claim: none while there are intents enough that wait."""
         campaign = running.campaign
@@ -197,12 +214,17 @@ class Campaigns:
             return LARGEST_CLAIM  # its gate is closed: the claim tells whether it is drained
         ahead = math.ceil(campaign.limits.calls_per_second * AHEAD_S) - len(running.dialing)
         running.is_ahead = ahead <= 0
-        if running.is_ahead or not self._is_connected():
+        if not self._is_connected():
+            running.standing.waits_for = WaitsFor.GATEWAY
+            return 0
+        if running.is_ahead:
+            running.standing.waits_for = WaitsFor.NOTHING
             return 0
         if campaign.queue_id is None:
             return min(LARGEST_CLAIM, ahead)
         dialing = await self._pace.dialing(campaign.queue_id)
         allowed = self._pacing(campaign, campaign.queue_id, dialing).allowed
+        running.standing.waits_for = WaitsFor.AGENTS
         return min(LARGEST_CLAIM, ahead, allowed)
 
     def _pacing(self, campaign: Campaign, queue_id: str, dialing: int) -> Pacing:
@@ -280,6 +302,9 @@ class Campaigns:
             is_begun = await dial
         except Exception:
             log.exception("attempt not begun", target_id=target_id)
+        running = self._running.get(campaign.campaign_id)
+        if is_begun and running is not None:
+            running.standing.debt.begin(asyncio.get_running_loop().time())
         if campaign.queue_id and not is_begun:
             self._let_go(campaign.queue_id, target_id)
 

@@ -31,6 +31,7 @@ from dialer.domain import retries
 from dialer.domain.calls import Call
 from dialer.domain.script import script_of
 from dialer.domain.windows import opening_of
+from dialer.metrics import ORIGINATIONS, PERMITS
 from dialer.ports import (
     Gateway,
     GatewayPaused,
@@ -263,6 +264,7 @@ class Dialing:
     async def _ask_gateway(self, live: Live) -> Asked:
         """Originate, if there is a permit; return what came of it."""
         permit, shared = await self._permitted(live)
+        PERMITS.labels(permit.word.value).inc()
         asked = Asked.ANSWERED
         try:
             match permit.word:
@@ -308,6 +310,10 @@ class Dialing:
             permit = await self._ask(attempt, version)  # the gate may have closed meanwhile
         return permit, shared
 
+    def shares_a_rate(self, campaign: Campaign) -> bool:
+        """Whether other campaigns may take what this one could dial."""
+        return bool(self._scopes(campaign))
+
     def _scopes(self, campaign: Campaign) -> dict[str, int]:
         """Return the rates that a campaign's calls share with others, per second."""
         scopes = {}
@@ -349,15 +355,20 @@ class Dialing:
         try:
             await self._gateway.originate(origination)
             reach("origination-answered")
+            ORIGINATIONS.labels("accepted").inc()
         except GatewayPaused as asked:
+            ORIGINATIONS.labels("paused").inc()
             await leave_alone(self._pauses, asked)
             await self._attempts.withdraw(live, again_at=_soon(permit) + asked.pause)
         except OriginationRefused as refusal:
+            ORIGINATIONS.labels("refused").inc()
             log.info("origination refused", attempt_id=attempt.attempt_id, why=refusal.why)
             await self._attempts.settle(live, live.held.call, (), Outcome.FAILED)
         except GatewayUnavailable:
+            ORIGINATIONS.labels("unavailable").inc()
             await self._attempts.withdraw(live)
         except OriginationUnknown:
+            ORIGINATIONS.labels("unknown").inc()
             log.warning("origination not answered", attempt_id=attempt.attempt_id)
             return Asked.UNANSWERED
         return Asked.ANSWERED

@@ -15,6 +15,7 @@ from target_queue import Permits, Workers
 from target_queue.keys import NAMESPACE
 
 from dialer.domain.calls import CallStatus
+from dialer.metrics import ADOPTED
 from dialer.ports import Gateway
 from dialer.usecases.attempts import Attempts, Live
 from dialer.usecases.commits import adoption
@@ -116,6 +117,7 @@ class Fleet:
         except StaleWrite:
             return False
         live.held.call, live.held.version = adopted, live.held.version + 1
+        ADOPTED.inc()
         return True
 
     def _stand_down(self) -> None:

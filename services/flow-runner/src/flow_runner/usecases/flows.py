@@ -10,7 +10,7 @@ import structlog
 from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
 from chassis.shards import shard_of
 from contracts.envelope import wrap
-from contracts.flow import FlowFact
+from contracts.flow import ActionFinished, FlowFact, FlowFinished
 from contracts.topics import CALL_COMMANDS, FLOW_EVENTS
 
 from flow_runner.domain.events import (
@@ -34,6 +34,7 @@ from flow_runner.domain.events import (
 from flow_runner.domain.hearing import answer_of, heard_of, told
 from flow_runner.domain.interpreter import step
 from flow_runner.domain.runs import Run
+from flow_runner.metrics import ACTIONS, FLOWS
 from flow_runner.ports import CannotSpeak, Speech
 
 log = structlog.get_logger()
@@ -149,15 +150,23 @@ class Flows:
             self._known.pop(run.attempt_id, None)  # it may have happened: look before the next
             raise
         self._remember(after, version + 1)
+        await self._carry_out(after, effects)
+        return after
+
+    async def _carry_out(self, run: Run, effects: tuple[Effect, ...]) -> None:
+        """Do what a step that is committed asks for, beside what it tells; and count it."""
         for effect in effects:
             match effect:
+                case Say(message=ActionFinished(action_type=action, how=how)):
+                    ACTIONS.labels(action, how).inc()
+                case Say(message=FlowFinished(how=how)):
+                    FLOWS.labels(how).inc()
                 case JoinQueue() | LeaveQueue():
-                    await self._at_queue(after, effect)
+                    await self._at_queue(run, effect)
                 case SetTimer():
                     self._on_timer()
                 case _:
                     pass
-        return after
 
     async def _answer(
         self, run: Run, effects: tuple[Effect, ...]

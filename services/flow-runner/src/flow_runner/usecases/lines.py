@@ -34,6 +34,7 @@ from flow_runner.domain.queueing import (
     unreached,
 )
 from flow_runner.domain.runs import ForAgent, Run
+from flow_runner.metrics import ENGAGED, WAITING
 from flow_runner.usecases.flows import MESSAGES_PER_COMMIT, SOURCE, Flows
 
 log = structlog.get_logger()
@@ -118,22 +119,31 @@ class QueueLines:
         """At once and now and then: free what nobody needs, engage who has rested, tell again."""
         await self.roster_known.wait()
         while True:
+            waiting, engaged = 0, 0
             for member in await self._outbox.redis.smembers(CUSTOMERS):
                 customer_id = member.decode() if isinstance(member, bytes) else str(member)
-                await self.tidy(customer_id)
+                for line in (await self.tidy(customer_id)).lines.values():
+                    waiting, engaged = waiting + len(line.waiting), engaged + len(line.engaged)
+            WAITING.set(waiting)
+            ENGAGED.set(engaged)
             await asyncio.sleep(LOOK_AROUND_S)
 
-    async def tidy(self, customer_id: str) -> None:
-        """Hold a customer's lines against the runs: a crash may have come between the two."""
+    async def tidy(self, customer_id: str) -> Lines:
+        """Hold a customer's lines against the runs: a crash may have come between the two.
+
+        Returns:
+            The lines as they were before.
+        """
         record = await self._outbox.read(lines_key(customer_id))
         if record is None:
-            return
+            return Lines(customer_id=customer_id)
         lines = Lines.model_validate_json(record.body)
         for queue_id, line in lines.lines.items():
             for attempt_id in (*line.waiting, *line.engaged.values()):
                 await self._hold(lines, attempt_id, queue_id)
         if lines.resting or any(line.waiting for line in lines.lines.values()):
             await self._update(customer_id, lambda lines: lines)
+        return lines
 
     async def _hold(self, lines: Lines, attempt_id: str, queue_id: str) -> None:
         run = await self._flows.stored(attempt_id)
