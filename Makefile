@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,8 +66,12 @@ $(QUEUES)/%/.ready: bench/queues/requirements/%.lock
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the table of topics anew
+schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the tables of topics and metrics anew
 	@$(BIN)/python -m contracts.schemas
+	@$(BIN)/python -m campaignctl.metrics_page
+
+dashboards: $(READY) ## Write the dashboards of Grafana anew
+	@$(BIN)/python deploy/grafana/make_dashboards.py
 
 lock: ## Compile requirements.lock anew from the pyproject files
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
