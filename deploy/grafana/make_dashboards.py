@@ -40,6 +40,11 @@ class Question:
     panels: tuple[Panel, ...]
 
 
+def quantile(share: float, name: str) -> str:
+    """Return the query of a quantile of a histogram."""
+    return f"histogram_quantile({share:g}, sum by (le) (rate({P}{name}_bucket[5m])))"
+
+
 QUESTIONS = (
     Question(
         "dialing",
@@ -177,14 +182,8 @@ QUESTIONS = (
             Panel(
                 "How long Redis takes for a batch of changes",
                 (
-                    (
-                        f"histogram_quantile(0.5, sum by (le) (rate({P}commit_seconds_bucket[5m])))",
-                        "half",
-                    ),
-                    (
-                        f"histogram_quantile(0.99, sum by (le) (rate({P}commit_seconds_bucket[5m])))",
-                        "99 %",
-                    ),
+                    (quantile(0.5, "commit_seconds"), "half"),
+                    (quantile(0.99, "commit_seconds"), "99 %"),
                 ),
                 unit="s",
             ),
