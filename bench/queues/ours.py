@@ -9,16 +9,16 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
 from chassis.lifecycle import run
 from contracts.call import Attempt
 from dialer import app
-from dialer.domain.signals import CallSignal
+from dialer.domain.signals import CallSignal, ChannelEnded
 from dialer.ports import Fate, Origination, Sighting
 from dialer.settings import Settings
-from dialer.usecases.attempts import ended_now
 from dialer.usecases.campaigns import Campaigns
 
 IO_S = 0.05
@@ -73,7 +73,8 @@ class Waiting:
     async def _io(self, origination: Origination) -> None:
         await asyncio.sleep(IO_S)
         self._journal.io_over.add(origination.channel_id)
-        end = ended_now(origination.channel_id, NORMAL_CLEARING, was_answered=True)
+        now = datetime.now(UTC)
+        end = ChannelEnded(origination.channel_id, now, NORMAL_CLEARING, None, was_answered=True)
         self._on_signal(end)
 
     async def lookup(self, _channel_id: str) -> Sighting:

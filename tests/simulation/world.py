@@ -23,8 +23,6 @@ from contracts.resources import Outplan
 from contracts.target import Destination, Target
 from contracts.topics import CALL_EVENTS, DIALING_EVENTS
 from dialer.domain.roster import Roster
-from dialer.usecases import attempts as attempts_module
-from dialer.usecases import campaigns as campaigns_module
 from dialer.usecases import fleet as fleet_module
 from dialer.usecases import recovery as recovery_module
 from dialer.usecases.attempts import Attempts
@@ -325,15 +323,11 @@ class World:
 @contextmanager
 def drawn_from(chance: random.Random) -> Iterator[None]:
     """Let names, clocks and the shards of the code under test come from the simulation."""
-    modules = (attempts_module, campaigns_module)
     one_shard = lambda namespace: tuple(s for s in shards_of(namespace) if s == SHARD)  # noqa: E731
     with (
         patch.object(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4)),
-        patch.object(modules[0], "datetime", Clock),
-        patch.object(modules[1], "datetime", Clock),
         patch.object(fleet_module, "shards_of", one_shard),
         patch.object(recovery_module, "shards_of", one_shard),
-        patch.object(recovery_module, "datetime", Clock),
         patch.object(clock_module, "datetime", Clock),
     ):
         yield

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,6 +10,8 @@ import pytest
 from dialer.ports import CommandRefused, Fate, Sighting
 from dialer.usecases import recovery
 from dialer.usecases.recovery import Recovery
+
+AT = datetime(2026, 1, 15, 9, tzinfo=UTC)
 
 
 class Overloaded:
@@ -34,9 +37,10 @@ async def test_a_refused_look_up_is_made_again(monkeypatch: pytest.MonkeyPatch) 
     live: Any = SimpleNamespace(held=held, is_originating=False, overdue_at=0.0)
     heard: list[Any] = []
     gateway = Overloaded()
+    attempts = SimpleNamespace(live={"a": live}, hear=heard.append, now=lambda: AT)
     one = Recovery(
         outbox=cast("Any", None),
-        attempts=cast("Any", SimpleNamespace(live={"a": live}, hear=heard.append)),
+        attempts=cast("Any", attempts),
         dialing=cast("Any", None),
         gateway=cast("Any", gateway),
         worker="one",

@@ -53,6 +53,7 @@ class Relay:
         self._keep = outbox.script("chassis", "lease.lua")
         self._trim = outbox.script("chassis", "trim.lua")
         self._release = outbox.script("chassis", "unlease.lua")
+        self._ahead_s = 0.0
         self._held: dict[str, asyncio.Task[None]] = {}
         self._held_until: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
@@ -85,8 +86,8 @@ class Relay:
             waiting += count
             if count:
                 rows: Any = await self._redis.xrange(outbox_key(shard), count=1)
-                seconds, _ = await self._redis.time()
-                oldest_s = max(oldest_s, seconds - int(rows[0][0].partition(b"-")[0]) / 1000)
+                now = time.monotonic() + self._ahead_s
+                oldest_s = max(oldest_s, now - int(rows[0][0].partition(b"-")[0]) / 1000)
         OUTBOX_MESSAGES.labels(namespace).set(waiting)
         OUTBOX_AGE.labels(namespace).set(oldest_s)
 
@@ -107,10 +108,25 @@ class Relay:
     async def _members(self, namespace: str) -> int:
         """Say that this relay is alive and return how many are."""
         key = f"{{relays-{namespace.rstrip('!')}}}:alive"
-        now = time.time()  # only for sharing out work: a skewed clock costs balance, not safety
+        now = await self._look_at_clock()
         await self._redis.zadd(key, {self._holder: now})
         await self._redis.zremrangebyscore(key, 0, now - ALIVE_S)
         return max(1, int(await self._redis.zcard(key)))
+
+    async def _look_at_clock(self) -> float:
+        """Return the store's time in seconds; what is told from now on is stamped by it."""
+        seconds, micros = await self._redis.time()
+        self._ahead_s = seconds + micros / 1_000_000 - time.monotonic()
+        return float(seconds)
+
+    def _stamp(self, entry_id: bytes) -> int:
+        """Return when a message is published, in milliseconds of the store's clock.
+
+        It is never too late, since that clock was read when its answer came, and never before the
+        message was committed.
+        """
+        committed_ms = int(entry_id.partition(b"-")[0])
+        return max(committed_ms, int((time.monotonic() + self._ahead_s) * 1000))
 
     async def _hold(self, shard: str) -> None:
         asked = time.monotonic()
@@ -182,13 +198,14 @@ class Relay:
                 entry[b"t"].decode(),
                 value=entry[b"v"],
                 key=entry[b"k"],
+                timestamp_ms=self._stamp(id_),
                 headers=[
                     ("ce_type", entry[b"y"]),
                     ("correlationid", entry[b"c"]),
                     ("content-type", b"application/cloudevents+json"),
                 ],
             )
-            for _, entry in entries
+            for id_, entry in entries
         ]
         await asyncio.gather(*sent)
         for topic, count in Counter(entry[b"t"] for _, entry in entries).items():

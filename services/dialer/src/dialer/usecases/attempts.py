@@ -9,7 +9,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -155,7 +155,7 @@ class Attempts:
                 known = live.held.call
                 if not await self.reload(live):
                     return
-                signals = [*forgotten(known, live.held.call), *signals]
+                signals = [*forgotten(known, live.held.call, self.now()), *signals]
                 continue
             for effect in decided.effects:
                 await self._carry_out(effect, live)
@@ -167,7 +167,7 @@ class Attempts:
                 live, decided.call, decided.facts, decided.outcome, operation=operation
             )
         elif decided.facts:
-            change = progress(live.held, decided.call, decided.facts, datetime.now(UTC), operation)
+            change = progress(live.held, decided.call, decided.facts, self.now(), operation)
             await persist(lambda: self._outbox.commit(change), what="progress")
             was_up = live.held.call.status is CallStatus.UP
             live.held.call, live.held.version = decided.call, live.held.version + 1
@@ -281,6 +281,10 @@ class Attempts:
                 OPEN_CALLS.labels(status.value).set(statuses[status])
             await asyncio.sleep(MEASURED_EVERY_S)
 
+    def hear_end(self, channel_id: str, cause: int, *, was_answered: bool | None = None) -> None:
+        """Take the end of a channel that no signal has told of."""
+        self.hear(ChannelEnded(channel_id, self.now(), cause, None, was_answered))
+
     def open_attempts(self) -> list[tuple[Attempt, Campaign]]:
         """Return the calls that this worker answers for, each with its campaign."""
         return [(one.held.attempt, one.campaign) for one in self.live.values()]
@@ -305,7 +309,7 @@ class Attempts:
         """Read an attempt again after a rebuild, and tell again what its record has forgotten."""
         known = live.held.call
         if await self.reload(live):
-            for signal in forgotten(known, live.held.call):
+            for signal in forgotten(known, live.held.call, self.now()):
                 self.hear(signal)
 
     async def reload(self, live: Live) -> bool:
@@ -352,7 +356,7 @@ def decide_all(held: Held, signals: list[CallSignal], campaign: Campaign) -> Dec
     return Decision(call, tuple(facts), tuple(effects), outcome)
 
 
-def forgotten(known: Call, recorded: Call) -> list[CallSignal]:
+def forgotten(known: Call, recorded: Call, now: datetime) -> list[CallSignal]:
     """Return what was heard of a call and is not in its record: it was lost before it was told."""
     signals: list[CallSignal] = []
     at = known.answered_at
@@ -366,16 +370,5 @@ def forgotten(known: Call, recorded: Call) -> list[CallSignal]:
         and is_same
         and (was.status, leg.status) == (LegStatus.DIALING, LegStatus.BRIDGED)
     ):
-        signals.append(Answered(leg.leg_id, datetime.now(UTC)))
+        signals.append(Answered(leg.leg_id, now))
     return signals
-
-
-def ended_now(channel_id: str, cause: int, *, was_answered: bool | None = None) -> ChannelEnded:
-    """Return the end of a channel that no signal has told of."""
-    return ChannelEnded(
-        channel_id=channel_id,
-        at=datetime.now(UTC),
-        cause=cause,
-        tech_cause=None,
-        was_answered=was_answered,
-    )

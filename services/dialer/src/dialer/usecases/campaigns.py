@@ -9,7 +9,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -329,14 +329,17 @@ class Campaigns:
             told = DialingExhausted(
                 campaign_id=campaign.campaign_id, run_number=campaign.run_number
             )
-            await self._tell(campaign, told)
+            await self._tell(campaign, told, claimed.now)
         elif claimed.is_drained and campaign.status is CampaignStatus.STOPPING:
             await self._tell(
                 campaign,
                 DialingDrained(campaign_id=campaign.campaign_id, run_number=campaign.run_number),
+                claimed.now,
             )
 
-    async def _tell(self, campaign: Campaign, fact: DialingExhausted | DialingDrained) -> None:
+    async def _tell(
+        self, campaign: Campaign, fact: DialingExhausted | DialingDrained, at: datetime
+    ) -> None:
         """Say once per run what it has come to."""
         shard = outdial_shard(campaign.outdial_id or "")
         key = told_key(shard, campaign.campaign_id)
@@ -350,7 +353,7 @@ class Campaigns:
             source=SOURCE,
             subject=campaign.campaign_id,
             sequence=sequence_of(version + 1),
-            at=datetime.now(UTC),
+            at=at,
             customer_id=campaign.customer_id,
         )
         change = Change(

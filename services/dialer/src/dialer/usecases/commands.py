@@ -1,6 +1,6 @@
 """What a flow asks of its call, carried out at the gateway."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from chassis.errors import Transient
@@ -21,7 +21,7 @@ from dialer.ports import (
     OriginationRefused,
     OriginationUnknown,
 )
-from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live, ended_now
+from dialer.usecases.attempts import LONGEST_CALL, Attempts, Live
 from dialer.usecases.commits import progress
 from dialer.usecases.pausing import leave_alone
 
@@ -69,7 +69,7 @@ class Commands:
         if isinstance(command, CallPlay):
             await self._attempts.hear_for(
                 PlaybackFinished(
-                    command.attempt_id, datetime.now(UTC), command.playback_id, is_failed=True
+                    command.attempt_id, self._attempts.now(), command.playback_id, is_failed=True
                 )
             )
 
@@ -111,7 +111,7 @@ class Commands:
             log.info("agent not called", attempt_id=command.attempt_id, why=str(failure))
             if isinstance(failure, GatewayPaused):
                 await leave_alone(self._pauses, failure)
-            self._attempts.hear(ended_now(command.leg_id, 38))
+            self._attempts.hear_end(command.leg_id, 38)
 
     async def _note_leg(self, live: Live, command: CallBridge) -> bool:
         """Remember the leg before it is dialed, so that its signals find their attempt."""

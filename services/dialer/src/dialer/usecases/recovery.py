@@ -6,7 +6,6 @@ it counts as an attempt, and nothing is dialed on a guess.
 """
 
 import asyncio
-from datetime import UTC, datetime
 
 import structlog
 from chassis.errors import Transient, persist
@@ -19,7 +18,7 @@ from target_queue.keys import NAMESPACE, worker_key
 from dialer.domain.calls import CallStatus
 from dialer.domain.signals import Answered, Ringing
 from dialer.ports import ChannelGone, CommandRefused, Fate, Gateway, GatewayUnavailable, Sighting
-from dialer.usecases.attempts import Attempts, Live, ended_now
+from dialer.usecases.attempts import Attempts, Live
 from dialer.usecases.dialing import Dialing
 
 log = structlog.get_logger()
@@ -105,16 +104,14 @@ class Recovery:
                 self._adopt(live, sighting)
             case Fate.ENDED:
                 cause = CAUSE_OF_DISPOSITION.get(sighting.disposition, FAILED_CAUSE)
-                self._attempts.hear(
-                    ended_now(attempt_id, cause, was_answered=sighting.was_answered)
-                )
+                self._attempts.hear_end(attempt_id, cause, was_answered=sighting.was_answered)
             case Fate.NEVER_SEEN if live.held.call.is_undialed:
                 await self._dialing.originate(live)
             case Fate.NEVER_SEEN | Fate.UNKNOWN:
                 await self._give_up(live)
 
     def _adopt(self, live: Live, sighting: Sighting) -> None:
-        attempt_id, at = live.held.call.attempt_id, datetime.now(UTC)
+        attempt_id, at = live.held.call.attempt_id, self._attempts.now()
         ring_s = live.held.attempt.ring_timeout_ms / 1000
         now = asyncio.get_running_loop().time()
         live.overdue_at = now + ring_s + RECHECK_S
@@ -128,7 +125,7 @@ class Recovery:
         """Nobody can say what became of it: the third honest outcome."""
         call = live.held.call
         if call.status is CallStatus.UP:
-            self._attempts.hear(ended_now(call.attempt_id, 16, was_answered=True))
+            self._attempts.hear_end(call.attempt_id, 16, was_answered=True)
         elif live.campaign.ambiguous_handle is AmbiguousHandle.REDIAL:
             await self._attempts.withdraw(live, Outcome.AMBIGUOUS)
         else:
