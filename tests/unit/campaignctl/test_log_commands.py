@@ -12,7 +12,7 @@ from campaignctl.cli import app
 from campaignctl.errors import CannotGoOn
 from campaignctl.filters import Filter, field_test
 from campaignctl.history import Range, read
-from campaignctl.log import LogRecord
+from campaignctl.log import LogRecord, open_text, read_lines, write_line
 from campaignctl.moments import moment
 from campaignctl.redacting import Redaction
 from dialer.domain.windows import zones_of
@@ -80,6 +80,18 @@ def test_a_header_decides_before_anything_is_parsed() -> None:
     assert Filter(types=["call.ringing"]).takes(rubbish)
     assert not Filter(types=["call.settled"]).takes(rubbish)
     assert not Filter(tests=[field_test("data.x==1")]).takes(rubbish)
+
+
+def test_a_message_that_is_no_json_is_exported_as_it_is_and_redacted_whole(
+    tmp_path: Path,
+) -> None:
+    rubbish = LogRecord("call.events", 0, 0, 0, "call.ringing", b"{\xff +12125550100", "a", "a")
+    with open_text(tmp_path / "log.gz", "w") as file:
+        write_line(file, rubbish)
+    assert list(read_lines(tmp_path / "log.gz")) == [rubbish]
+    redacted = Redaction().record(rubbish)
+    assert redacted is not None
+    assert b"1212" not in (redacted.value or b"")
 
 
 # ---- moments

@@ -1,5 +1,6 @@
 """The log: records of the catalogue's topics, from Kafka or from a file that was exported."""
 
+import base64
 import contextlib
 import gzip
 import json
@@ -191,9 +192,13 @@ def of(record: ConsumerRecord) -> LogRecord:
 
 
 def write_line(file: IO[str], record: LogRecord) -> None:
-    """Write a record as one line of JSON."""
+    """Write a record as one line of JSON; a value that is none is kept as it is, in base64."""
     shown = record._asdict()
-    shown["value"] = json.loads(record.value) if record.value is not None else None
+    try:
+        shown["value"] = json.loads(record.value) if record.value is not None else None
+    except ValueError:
+        shown["value"] = None
+        shown["raw"] = base64.b64encode(record.value or b"").decode()
     file.write(json.dumps(shown, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
@@ -230,8 +235,10 @@ def read_lines(path: Path) -> Iterator[LogRecord]:
                     row = json.loads(line)
                     if number == 1 and "campaign_engine_log" in row:
                         continue
-                    value = row["value"]
+                    value, raw = row["value"], row.pop("raw", None)
                     packed = None if value is None else json.dumps(value).encode()
+                    if raw is not None:
+                        packed = base64.b64decode(raw)
                     if value is not None and row.get("key") is None:
                         row |= {"key": value["subject"], "correlation_id": value["correlationid"]}
                     yield LogRecord(**{**row, "value": packed})

@@ -45,8 +45,12 @@ class Redaction:
             return None
         if record.value is None:
             return record
-        envelope = json.loads(record.value)
-        envelope["data"] = self._value("", envelope["data"])
+        try:
+            envelope = json.loads(record.value)
+            private = envelope["data"]
+        except (ValueError, TypeError, KeyError):
+            return record._replace(value=b"redacted")  # nobody knows what is private in it
+        envelope["data"] = self._value("", private)
         return record._replace(value=json.dumps(envelope, ensure_ascii=False).encode())
 
     def _value(self, name: str, value: Any) -> Any:
