@@ -73,11 +73,14 @@ schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the tables of topics and m
 dashboards: $(READY) ## Write the dashboards of Grafana anew
 	@$(BIN)/python deploy/grafana/make_dashboards.py
 
-lock: ## Compile requirements.lock anew from the pyproject files
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-		--python-version 3.11 pyproject.toml --group dev \
-		$(foreach member,$(MEMBERS),--no-emit-package campaign-engine-$(notdir $(patsubst %/,%,$(dir $(member))))) \
-		-o requirements.lock
-	@for one in arq others; do $(BIN)/uv pip compile --quiet --universal --generate-hashes \
-		--no-header --no-annotate --python-version 3.11 bench/queues/requirements/$$one.txt \
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	--python-version 3.11
+OURS = $(foreach member,$(MEMBERS),--no-emit-package campaign-engine-$(notdir $(patsubst %/,%,$(dir $(member)))))
+
+lock: ## Compile the lock files anew from the pyproject files
+	@$(LOCK) pyproject.toml --group dev $(OURS) -o requirements.lock
+	@$(LOCK) $(wildcard services/*/pyproject.toml) $(OURS) -o deploy/docker/services.lock
+	@$(LOCK) $(wildcard tools/*/pyproject.toml) $(OURS) -o deploy/docker/tools.lock
+	@$(LOCK) deploy/docker/build.in -o deploy/docker/build.lock
+	@for one in arq others; do $(LOCK) bench/queues/requirements/$$one.txt \
 		-o bench/queues/requirements/$$one.lock; done
