@@ -68,7 +68,7 @@ def broken_within(seeds: range) -> str:
     [
         ("if has ~= version then return 'lost' end", "", 0),
         ("if not is_open then return 'closed' end", "", 10),
-        ("if free <= 0 then", "if false then", 0),
+        ("local wait = room_in()", "local wait = 0", 0),
         ("if by and by ~= id then return 'in_call', 0 end", "", 290),
         ("elseif version ~= expected then", "elseif false then", 0),
     ],
