@@ -32,7 +32,7 @@ test: $(READY) ## Run the tests, on real Kafka and real Redis where they can be 
 	@$(BIN)/pytest
 
 test-faults: $(READY) ## Break everything on purpose, for many minutes (SEED=N: as that time; SEEDS, TARGETS, MINUTES)
-	@$(BIN)/pytest -m faults tests/faults tests/simulation $(foreach name,seed seeds targets minutes,\
+	@$(BIN)/pytest -m faults tests/faults tests/simulation tests/e2e $(foreach name,seed seeds targets minutes,\
 		$(if $($(call upper,$(name))),--$(name) $($(call upper,$(name)))))
 
 upper = $(shell echo $(1) | tr a-z A-Z)
