@@ -37,7 +37,7 @@ certificate: {{ toJson $kafka.certificate }}
 {{- define "engine.connections.config" -}}
 {{- $kafka := include "engine.kafka" . | fromYaml -}}
 {{- $redis := .root.Values.redis -}}
-{{ .prefix }}KAFKA_BOOTSTRAP: {{ .root.Values.kafka.bootstrap | quote }}
+{{ .prefix }}KAFKA_BOOTSTRAP: {{ include "engine.kafka.bootstrap" .root | quote }}
 {{ .prefix }}KAFKA_SECURITY_PROTOCOL: {{ $kafka.protocol }}
 {{- if $kafka.mechanism }}
 {{ .prefix }}KAFKA_SASL_MECHANISM: {{ $kafka.mechanism }}
@@ -50,7 +50,7 @@ certificate: {{ toJson $kafka.certificate }}
 {{ .prefix }}KAFKA_CERTIFICATE_FILE: /etc/campaign-engine/kafka-certificate/tls.crt
 {{ .prefix }}KAFKA_KEY_FILE: /etc/campaign-engine/kafka-certificate/tls.key
 {{- end }}
-{{ .prefix }}REDIS_URL: {{ $redis.url | quote }}
+{{ .prefix }}REDIS_URL: {{ include "engine.redis.url" .root | quote }}
 {{- if $redis.username }}
 {{ .prefix }}REDIS_USERNAME: {{ $redis.username | quote }}
 {{- end }}

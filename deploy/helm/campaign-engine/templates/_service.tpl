@@ -51,7 +51,7 @@ spec:
     matchLabels: {{- include "engine.selector" . | nindent 6 }}
   template:
     metadata:
-      labels: {{- include "engine.labels" . | nindent 8 }}
+      labels: {{- include "engine.selector" . | nindent 8 }}
       annotations:
         checksum/config: {{ sha256sum $config }}
         {{- with .root.Values.podAnnotations }}
@@ -132,5 +132,8 @@ spec:
 {{ include "engine.connections.config" . }}
 {{- with .config }}
 {{ . }}
+{{- end }}
+{{- range $setting, $value := .values.settings }}
+{{ $.prefix }}{{ $setting }}: {{ $value | quote }}
 {{- end }}
 {{- end -}}
