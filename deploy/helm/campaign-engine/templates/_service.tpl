@@ -124,6 +124,14 @@ spec:
 {{- end -}}
 
 {{- define "engine.service.config" -}}
+{{- $own := include "engine.service.config.own" . | fromYaml -}}
+{{- range $setting, $value := .values.settings -}}
+{{- $_ := set $own (print $.prefix $setting) $value -}}
+{{- end -}}
+{{- toYaml $own -}}
+{{- end -}}
+
+{{- define "engine.service.config.own" -}}
 {{ .prefix }}HTTP_HOST: "0.0.0.0"
 {{ .prefix }}HTTP_PORT: {{ .facts.port | quote }}
 {{ .prefix }}LOG_LEVEL: {{ .root.Values.logLevel }}
@@ -132,8 +140,5 @@ spec:
 {{ include "engine.connections.config" . }}
 {{- with .config }}
 {{ . }}
-{{- end }}
-{{- range $setting, $value := .values.settings }}
-{{ $.prefix }}{{ $setting }}: {{ $value | quote }}
 {{- end }}
 {{- end -}}
