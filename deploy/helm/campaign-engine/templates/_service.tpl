@@ -126,7 +126,7 @@ spec:
 {{- define "engine.service.config" -}}
 {{- $own := include "engine.service.config.own" . | fromYaml -}}
 {{- range $setting, $value := .values.settings -}}
-{{- $_ := set $own (print $.prefix $setting) $value -}}
+{{- $_ := set $own (print $.prefix $setting) (toString $value) -}}
 {{- end -}}
 {{- toYaml $own -}}
 {{- end -}}
