@@ -52,6 +52,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
             "dialer": {"autoscaling": {"min": 4, "max": 3}},
             "flowRunner": {"autoscaling": {"min": 1, "max": 12}},
             "simulator": {"enabled": True},
+            "campaignManager": {"jwt": {"secret": "a"}},
             "gateway": {"password": {"secret": ""}, "callRecords": {"volumeClaim": "a"}},
         },
         [
