@@ -1,7 +1,7 @@
 """What the chart has to know of the code, as files inside it: services, topics, rules, dashboards.
 
-A chart cannot look outside its folder, so these are copies. `make manifests` writes them, and a test
-says when one is stale.
+A chart cannot look outside its folder, so these are copies. `make manifests` writes them, and a
+test says when one is stale.
 """
 
 import re

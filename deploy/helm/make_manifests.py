@@ -1,7 +1,7 @@
 """Write what is made from the chart, and what the chart is made from. `make manifests` runs it.
 
-The chart's own files come first (deploy.helm.facts), then what Helm renders for each file of values, to
-compare with, and the Kustomize base.
+The chart's own files come first (deploy.helm.facts), then what Helm renders for each file of
+values, to compare with, and the Kustomize base.
 """
 
 import re
@@ -21,7 +21,8 @@ VALUES = ("values", "values-laptop", "values-production", "values-high-availabil
 RELEASE = NAMESPACE = "campaign-engine"
 SOURCE = re.compile(r"^# Source: campaign-engine/templates/([\w-]+)\.yaml$", re.MULTILINE)
 OF_HELM = re.compile(
-    r"^ *(helm\.sh/|app\.kubernetes\.io/managed-by|checksum/config).*\n|^ *annotations:\n(?= *checksum/)",
+    r"^ *(helm\.sh/|app\.kubernetes\.io/managed-by|checksum/config).*\n"
+    r"|^ *annotations:\n(?= *checksum/)",
     re.MULTILINE,
 )
 """Lines that mean something to Helm alone."""
@@ -60,7 +61,7 @@ def golden() -> dict[Path, str]:
 
 
 def base() -> dict[Path, str]:
-    """Return the Kustomize base: the same objects as of the default values, in a file a template."""
+    """Return the Kustomize base: the objects of the default values, in a file a template."""
     parts: dict[str, list[str]] = {}
     for document in OF_HELM.sub("", render()).split("---\n"):
         if found := SOURCE.search(document):

@@ -1,6 +1,7 @@
-"""What every manifest has to keep to. A policy takes the objects of one rendering and returns sentences.
+"""What every manifest has to keep to.
 
-An empty list is a pass. `POLICIES` has them all.
+A policy takes the objects of one rendering and returns sentences; none is a pass. `POLICIES` has
+them all.
 """
 
 import re
@@ -84,27 +85,25 @@ def pod_security_is_restricted(objects: list[Manifest]) -> list[str]:
     return wrong
 
 
-def _unrestricted(container: Manifest, pod: Manifest) -> Iterator[str]:
-    """What a container's security context lacks, its pod's counted in."""
+def _unrestricted(container: Manifest, pod: Manifest) -> list[str]:
+    """Return what a container's security context lacks, its pod's counted in."""
     own = container.get("securityContext", {})
     context = pod.get("securityContext", {}) | own
     capabilities = own.get("capabilities", {})
-    if own.get("privileged"):
-        yield "is privileged"
-    if own.get("allowPrivilegeEscalation") is not False:
-        yield "may gain privileges"
-    if capabilities.get("drop") != ["ALL"]:
-        yield "keeps capabilities"
-    if set(capabilities.get("add", ())) - {"NET_BIND_SERVICE"}:
-        yield "adds capabilities"
-    if context.get("runAsNonRoot") is not True or context.get("runAsUser") == 0:
-        yield "may be root"
-    if context.get("seccompProfile", {}).get("type") not in {"RuntimeDefault", "Localhost"}:
-        yield "has no seccomp profile"
-    if own.get("procMount", "Default") != "Default" or "seLinuxOptions" in context:
-        yield "has an unusual procMount or SELinux context"
-    if any(port.get("hostPort") for port in container.get("ports", ())):
-        yield "takes a port of the host"
+    profile = context.get("seccompProfile", {}).get("type")
+    ports = container.get("ports", ())
+    breaches = {
+        "is privileged": own.get("privileged"),
+        "may gain privileges": own.get("allowPrivilegeEscalation") is not False,
+        "keeps capabilities": capabilities.get("drop") != ["ALL"],
+        "adds capabilities": set(capabilities.get("add", ())) - {"NET_BIND_SERVICE"},
+        "may be root": context.get("runAsNonRoot") is not True or context.get("runAsUser") == 0,
+        "has no seccomp profile": profile not in {"RuntimeDefault", "Localhost"},
+        "has an unusual procMount": own.get("procMount", "Default") != "Default",
+        "has an SELinux context": "seLinuxOptions" in context,
+        "takes a port of the host": any(port.get("hostPort") for port in ports),
+    }
+    return [says for says, is_so in breaches.items() if is_so]
 
 
 def root_is_read_only(objects: list[Manifest]) -> list[str]:
@@ -280,7 +279,9 @@ def selectors_find_something(objects: list[Manifest]) -> list[str]:
         if len(found) != 1 or not wanted <= ports:
             wrong.append(f"{named(one)}: finds {len(found)} kinds of pods, and not {wanted}")
     for one in of_kind(objects, *PODS_OF - {"Job"}):
-        others = [labels for _, _, labels in pods(objects) if matches(one["spec"]["selector"], labels)]
+        others = [
+            labels for _, _, labels in pods(objects) if matches(one["spec"]["selector"], labels)
+        ]
         if len(others) != 1:
             wrong.append(f"{named(one)}: takes {len(others)} kinds of pods for its own")
     return wrong
@@ -297,7 +298,9 @@ def what_is_mounted_is_there(objects: list[Manifest]) -> list[str]:
         wrong += [f"{owner}: there is no ConfigMap {name}" for name in sorted(asked - known)]
         claims = _claims(objects, owner)
         mounted = {mount["name"] for mount in one.get("volumeMounts", ())}
-        wrong += [f"{owner}: no volume {name}" for name in sorted(mounted - volumes.keys() - claims)]
+        wrong += [
+            f"{owner}: no volume {name}" for name in sorted(mounted - volumes.keys() - claims)
+        ]
     return wrong
 
 

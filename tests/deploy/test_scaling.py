@@ -1,4 +1,4 @@
-"""What scales the services, who may do what on Kafka, and what Prometheus is told: as the code has it."""
+"""What scales the services, who may do what on Kafka, what Prometheus is told: as the code is."""
 
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,7 @@ def test_strimzi_makes_the_topics_of_the_catalogue() -> None:
         one["metadata"]["name"]: one["spec"]
         for one in of_kind(objects("values-high-availability"), "KafkaTopic")
     }
-    assert made.keys() == {
-        name for topic in CATALOGUE for name in (topic.name, topic.dead_letter)
-    }
+    assert made.keys() == {name for topic in CATALOGUE for name in (topic.name, topic.dead_letter)}
     for topic in CATALOGUE:
         spec = made[topic.name]
         assert (spec["partitions"], spec["replicas"]) == (topic.partitions, 3)
@@ -139,7 +137,9 @@ def test_a_program_may_not_do_everything() -> None:
     assert "Write" not in rights("flow-runner")["topic call.events"]
     assert "Write" not in rights("dialer")["topic call.commands"]
     for program in PROGRAMS:
-        assert not any({"Create", "Alter", "Delete", "All"} & held for held in rights(program).values())
+        assert not any(
+            {"Create", "Alter", "Delete", "All"} & held for held in rights(program).values()
+        )
 
 
 # ---- monitoring
@@ -153,7 +153,9 @@ def test_prometheus_is_told_the_rules_with_whole_links(promtool: Promtool, tmp_p
     assert len(told_rules) == len(known_rules) > 0
     for rule, plain in zip(told_rules, known_rules, strict=True):
         link = rule["annotations"].pop("runbook_url")
-        assert link == "https://docs.example.com/campaign-engine/" + plain["annotations"].pop("runbook_url")
+        assert link == "https://docs.example.com/campaign-engine/" + plain["annotations"].pop(
+            "runbook_url"
+        )
         assert rule == plain
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(told["spec"]))
     promtool.run("check", "rules", str(tmp_path / "rules.yaml"))

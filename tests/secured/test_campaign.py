@@ -14,7 +14,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 from campaignctl.stack import Stack, StackOptions
+from chassis.broker import build_producer
+from chassis.connections import Connections
 
 from tests.faults.campaign import Campaign
 from tests.faults.conftest import engine_on
@@ -31,7 +34,10 @@ def engine(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     told = {
         f"{service.upper().replace('-', '_')}_{name}": value
         for service in SERVICES
-        for name, value in settings_of(secured, service).items()
+        for name, value in {
+            **settings_of(secured, service),
+            "PROVISION_TOPICS": "false",
+        }.items()
     }
     login = f"rediss://{USER}:{secured.password}@"
     trusted = urlencode({"ssl_ca_certs": str(secured.ca_file)})
@@ -57,8 +63,19 @@ def test_a_campaign_passes_through_and_every_command_logs_in_as_the_services_do(
     assert said(secured, "provision", "--check")["flaws"] == []
 
 
+async def test_a_service_may_not_tell_what_is_not_its_own(engine: Stack, secured: Secured) -> None:
+    where = Connections(**{n.lower(): v for n, v in settings_of(secured, "flow-runner").items()})
+    producer = build_producer(where, "flow-runner")
+    await producer.start()
+    try:
+        with pytest.raises(TopicAuthorizationFailedError):
+            await producer.send_and_wait("call.events", b"{}", key=b"a")
+    finally:
+        await producer.stop()
+
+
 def settings_of(secured: Secured, service: str) -> dict[str, str]:
-    return secured.settings(KAFKA_USERNAME=user_of(service)) | {"PROVISION_TOPICS": "false"}
+    return secured.settings(KAFKA_USERNAME=user_of(service))
 
 
 def said(secured: Secured, *words: str) -> dict[str, Any]:
