@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards manifests crds
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,12 @@ schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the tables of topics and m
 
 dashboards: $(READY) ## Write the dashboards of Grafana anew
 	@$(BIN)/python deploy/grafana/make_dashboards.py
+
+manifests: $(READY) ## Write anew what the Helm chart has of the code, and what is rendered from it
+	@$(BIN)/python -m deploy.helm.make_manifests
+
+crds: $(READY) ## Fetch anew the schemas of custom resources that the chart is checked with
+	@$(BIN)/python tests/deploy/crds/make_crds.py
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11

@@ -46,8 +46,8 @@ async def serve(options: argparse.Namespace) -> None:
     doors = Doors(
         Router(network), applications, username=options.username, password=options.password
     )
-    port = await doors.open(options.port)
-    sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
+    port = await doors.open(options.port, options.host)
+    sys.stdout.write(f"listening on {options.host}:{port}\n")
     sys.stdout.flush()
     await stopping.wait()
     await doors.aclose()
@@ -59,9 +59,12 @@ async def serve(options: argparse.Namespace) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m carrier_simulator",
-        description="A telephone network on loopback that speaks the Asterisk REST Interface.",
+        description="A simulated telephone network that speaks the Asterisk REST Interface.",
         epilog=explained(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="to listen on; loopback (default) unless in a container"
     )
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one (default)")
     parser.add_argument(

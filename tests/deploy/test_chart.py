@@ -1,0 +1,260 @@
+"""The chart: Kubernetes and the operators take what it renders, and it is what was looked at."""
+
+import json
+import shutil
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from campaign_manager.settings import Settings as CampaignManagerSettings
+from chassis.connections import Connections
+from chassis.settings import load
+from dialer.settings import Settings as DialerSettings
+from flow_runner.settings import Settings as FlowRunnerSettings
+from pydantic_settings import BaseSettings
+from trustme import CA
+
+from deploy.helm import facts, make_manifests
+from tests.deploy import rendering
+from tests.deploy.policies import containers
+from tests.deploy.rendering import NEWEST, VALUES, Manifest, flaws, objects
+
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "campaign-manager": CampaignManagerSettings,
+    "dialer": DialerSettings,
+    "flow-runner": FlowRunnerSettings,
+    "provision": Connections,
+    "rebuild": Connections,
+}
+OF_ITS_COMMANDS = {"REPLICATION_FACTOR"}
+"""What campaignctl reads from its environment beside its connections."""
+CHART = make_manifests.CHART
+
+each_values = pytest.mark.parametrize("values", VALUES)
+each_version = pytest.mark.parametrize("version", NEWEST)
+
+
+# ---- what is written is what was last made
+
+
+def test_the_files_of_the_chart_are_what_the_code_says() -> None:
+    for path, text in facts.files().items():
+        assert path.read_text("utf-8") == text, f"{path} is stale: run `make manifests`"
+
+
+@each_values
+def test_the_manifests_are_those_that_were_looked_at(values: str) -> None:
+    known = make_manifests.GOLDEN / f"{values}.yaml"
+    assert rendering.text(values) == known.read_text("utf-8"), "run `make manifests`, and look"
+
+
+def test_the_kustomize_base_is_what_the_chart_renders() -> None:
+    made = make_manifests.base()
+    for path, text in made.items():
+        assert path.read_text("utf-8") == text, f"{path} is stale: run `make manifests`"
+    assert set(make_manifests.BASE.iterdir()) == made.keys()
+    assert {rendering_id(one) for one in rendering.base()} == {
+        rendering_id(one) for one in objects("values")
+    }
+
+
+def rendering_id(one: Manifest) -> tuple[str, str]:
+    return one["kind"], one["metadata"]["name"]
+
+
+def test_the_copies_are_of_all_rules_and_dashboards() -> None:
+    rules = facts.files()[facts.FILES / "rules.yaml"]
+    assert rules == (facts.ROOT / "deploy/prometheus/rules.yaml").read_text("utf-8")
+    assert len([path for path in facts.files() if path.suffix == ".json"]) == len(
+        list((facts.ROOT / "deploy/grafana/dashboards").glob("*.json"))
+    )
+
+
+# ---- what Kubernetes and the operators take
+
+
+def test_the_three_newest_versions_are_known() -> None:
+    assert len(NEWEST) == 3
+    assert len({tuple(version.split(".")[:2]) for version in NEWEST}) == 3
+
+
+@each_version
+@each_values
+def test_kubernetes_and_the_operators_take_every_object(values: str, version: str) -> None:
+    assert [says for one in objects(values) for says in flaws(one, version)] == []
+
+
+@each_version
+def test_kubernetes_takes_the_kustomize_base(version: str) -> None:
+    assert [says for one in rendering.base() for says in flaws(one, version)] == []
+
+
+BROKEN: dict[str, tuple[str, tuple[str | int, ...], Any]] = {
+    "an unknown field": ("Deployment", ("spec", "template", "spec", "hostNetwrok"), True),
+    "a number as text": ("Deployment", ("spec", "revisionHistoryLimit"), "three"),
+    "an unknown field of a policy": ("NetworkPolicy", ("spec", "egres"), []),
+    "a topic without a number": ("KafkaTopic", ("spec", "partitions"), "six"),
+    "a user of a strange kind": ("KafkaUser", ("spec", "authentication", "type"), "kerberos"),
+    "a right to nothing": ("KafkaUser", ("spec", "authorization", "acls", 0), {"operations": []}),
+    "an unknown field of KEDA's": ("ScaledObject", ("spec", "minReplicas"), 3),
+    "a trigger without a type": ("ScaledObject", ("spec", "triggers"), [{"metadata": {}}]),
+    "a monitor of nothing": ("ServiceMonitor", ("spec", "endpoint"), []),
+    "a rule without a query": ("PrometheusRule", ("spec", "groups", 0, "rules"), [{"alert": "A"}]),
+    "a login of an unknown kind": ("TriggerAuthentication", ("spec", "password"), "x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_manifest_is_caught(what: str) -> None:
+    kind, path, value = BROKEN[what]
+    all_ = deepcopy(objects("values-high-availability"))
+    one = next(each for each in all_ if each["kind"] == kind)
+    assert flaws(one, NEWEST[-1]) == []
+    place: Any = one
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert flaws(one, NEWEST[-1])
+
+
+def test_every_kind_of_custom_resource_is_rendered_somewhere() -> None:
+    """Otherwise its schema would check nothing."""
+    rendered = {one["kind"] for values in VALUES for one in objects(values)}
+    known = {
+        yaml.safe_load(path.read_text("utf-8"))["kind"] for path in rendering.CRDS.glob("*_*.yaml")
+    }
+    assert known <= rendered
+    assert {"HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Job"} <= rendered
+
+
+@each_values
+def test_helm_finds_nothing_to_complain_about(values: str) -> None:
+    said = make_manifests.helm("lint", "--strict", str(CHART), "-f", str(CHART / f"{values}.yaml"))
+    assert "0 chart(s) failed" in said
+
+
+# ---- what the programs understand
+
+
+def environment(one: Manifest, all_: list[Manifest], folder: Path) -> dict[str, str]:
+    """What a container finds in its environment; secrets are made up, files are certificates."""
+    configs = {
+        each["metadata"]["name"]: each["data"] for each in all_ if each["kind"] == "ConfigMap"
+    }
+    told: dict[str, str] = {}
+    for source in one.get("envFrom", ()):
+        told |= configs[source["configMapRef"]["name"]]
+    for variable in one.get("env", ()):
+        told[variable["name"]] = variable.get("value", "made-up").replace("$(POD_IP)", "10.0.0.7")
+    told.pop("POD_IP", None)
+    for name in told:
+        if name.endswith("_CA_FILE"):
+            told[name] = str(folder / "ca.pem")
+        elif name.endswith(("_CERTIFICATE_FILE", "_KEY_FILE")):
+            told[name] = str(folder / "ours.pem")
+    return told
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, authority = tmp_path_factory.mktemp("certificates"), CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    authority.issue_cert("dialer").private_key_and_cert_chain_pem.write_to_path(folder / "ours.pem")
+    return folder
+
+
+WITH_CERTIFICATES = (
+    "--set=strimzi.users.authentication=tls",
+    "--set=kafka.ca.secret=another-ca",
+)
+
+
+@cache
+def with_certificates() -> str:
+    return make_manifests.render("values-high-availability", *WITH_CERTIFICATES)
+
+
+@pytest.mark.parametrize("values", [*VALUES, "with certificates"])
+def test_programs_understand_all_that_they_are_told(
+    values: str, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_ = rendering.parsed(
+        with_certificates() if values == "with certificates" else rendering.text(values)
+    )
+    seen = set()
+    for _, one, _ in containers(all_):
+        if kind := SETTINGS.get(one["name"]):
+            told = environment(one, all_, certificates)
+            prefix = str(kind.model_config.get("env_prefix", "")).upper()
+            known = {prefix + field.upper() for field in kind.model_fields}
+            assert told.keys() <= known | (OF_ITS_COMMANDS if not prefix else set())
+            with monkeypatch.context() as patched:
+                for name, value in told.items():
+                    patched.setenv(name, value)
+                load(kind) if prefix else kind()
+            seen.add(one["name"])
+    assert seen >= {"campaign-manager", "dialer", "flow-runner"}
+
+
+def test_every_setting_has_a_value_or_can_be_given_one() -> None:
+    """A new setting is one or the other, or this fails."""
+    told = {
+        name
+        for text in [*map(rendering.text, VALUES), with_certificates()]
+        for one in rendering.parsed(text)
+        for name in _variables(one)
+    }
+    for name, fact in facts.services().items():
+        fields = {field.upper() for field in SETTINGS[name].model_fields}
+        free = set(fact["settings"])
+        assert {fact["prefix"] + field for field in fields - free} <= told, name
+
+
+def _variables(one: Manifest) -> set[str]:
+    if one["kind"] == "ConfigMap":
+        return set(one["data"])
+    return {each["name"] for _, part, _ in containers([one]) for each in part.get("env", ())}
+
+
+# ---- the values
+
+
+def keys(told: Any, path: str = "") -> set[str]:
+    """The paths of all values; a table of names that are up to the user is one value."""
+    if not isinstance(told, dict) or not told:
+        return {path}
+    return {deep for key, value in told.items() for deep in keys(value, f"{path}.{key}")}
+
+
+def described(schema: Any, all_: dict[str, Any], path: str = "") -> set[str]:
+    """The paths of all values that a schema knows."""
+    schema = all_.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    if "properties" not in schema:
+        return {path}
+    return {
+        deep
+        for key, value in schema["properties"].items()
+        for deep in described(value, all_, f"{path}.{key}")
+    }
+
+
+def test_the_reference_names_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+    known = described(schema, schema["definitions"]) - {".global"}
+    told = keys(yaml.safe_load((CHART / "values.yaml").read_text("utf-8")))
+    open_ = {".monitoring.dashboards.labels.grafana_dashboard"}
+    per_program = {f".image.digests.{name}" for name in (*facts.services(), "campaignctl")}
+    assert told - open_ - {".image.digests"} - known == set()
+    assert known - told - per_program <= {".monitoring.dashboards.labels"}
+
+
+def test_the_chart_can_be_packed(tmp_path: Path) -> None:
+    """A package holds what it needs: it renders the same where the repository is not."""
+    make_manifests.helm("package", str(CHART), "--destination", str(tmp_path))
+    (package,) = tmp_path.glob("*.tgz")
+    shutil.unpack_archive(package, tmp_path)
+    packed = make_manifests.render("values-production", chart=tmp_path / "campaign-engine")
+    assert packed == rendering.text("values-production")
