@@ -79,8 +79,10 @@ OURS = $(foreach member,$(MEMBERS),--no-emit-package campaign-engine-$(notdir $(
 
 lock: ## Compile the lock files anew from the pyproject files
 	@$(LOCK) pyproject.toml --group dev $(OURS) -o requirements.lock
-	@$(LOCK) $(wildcard services/*/pyproject.toml) $(OURS) -o deploy/docker/services.lock
-	@$(LOCK) $(wildcard tools/*/pyproject.toml) $(OURS) -o deploy/docker/tools.lock
-	@$(LOCK) deploy/docker/build.in -o deploy/docker/build.lock
+	@for one in campaign-manager dialer flow-runner; do $(LOCK) services/$$one/pyproject.toml \
+		$(OURS) --constraints requirements.lock -o deploy/docker/$$one.lock; done
+	@$(LOCK) $(wildcard tools/*/pyproject.toml) $(OURS) --constraints requirements.lock \
+		-o deploy/docker/campaignctl.lock
+	@$(LOCK) deploy/docker/build.in --constraints requirements.lock -o deploy/docker/build.lock
 	@for one in arq others; do $(LOCK) bench/queues/requirements/$$one.txt \
 		-o bench/queues/requirements/$$one.lock; done

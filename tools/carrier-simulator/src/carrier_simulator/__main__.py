@@ -46,8 +46,8 @@ async def serve(options: argparse.Namespace) -> None:
     doors = Doors(
         Router(network), applications, username=options.username, password=options.password
     )
-    port = await doors.open(options.port)
-    sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
+    port = await doors.open(options.port, host=options.host)
+    sys.stdout.write(f"listening on {options.host}:{port}\n")
     sys.stdout.flush()
     await stopping.wait()
     await doors.aclose()
@@ -63,6 +63,7 @@ def _options() -> argparse.Namespace:
         epilog=explained(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--host", default="127.0.0.1", help="loopback alone unless given")
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one (default)")
     parser.add_argument(
         "--journal", type=Path, required=True, help="originations, as JSON lines, appended"
