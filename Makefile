@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards images pin-images test-images sbom
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-faults: $(READY) ## Break everything on purpose, for many minutes (SEED=N: 
 		$(if $($(call upper,$(name))),--$(name) $($(call upper,$(name)))))
 
 upper = $(shell echo $(1) | tr a-z A-Z)
+
+test-images: $(READY) ## Carry out the Dockerfile without a Docker engine, and call from what it makes
+	@$(BIN)/pytest -m images tests/deploy -s
 
 check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .
@@ -72,6 +75,15 @@ schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the tables of topics and m
 
 dashboards: $(READY) ## Write the dashboards of Grafana anew
 	@$(BIN)/python deploy/grafana/make_dashboards.py
+
+images: ## Build all images and try each; needs a Docker engine
+	@$(PYTHON) deploy/docker/images.py
+
+pin-images: ## Write the digests of what is run and built on into .env; needs docker buildx
+	@$(PYTHON) deploy/docker/pin_images.py
+
+sbom: $(READY) ## Write what each image holds to dist/sbom, as CycloneDX
+	@$(BIN)/python deploy/docker/sbom.py
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
