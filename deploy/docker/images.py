@@ -86,7 +86,9 @@ def become_healthy(service: str) -> None:
     name = docker("run", "--detach", *CONFINED, "--tmpfs", "/calls:mode=1777", image(service))
     try:
         began = time.monotonic()
-        while (health := docker("inspect", "--format", "{{.State.Health.Status}}", name)) != "healthy":
+        while (
+            health := docker("inspect", "--format", "{{.State.Health.Status}}", name)
+        ) != "healthy":
             late = time.monotonic() - began > HEALTHY_WITHIN_S
             if late or docker("inspect", "--format", "{{.State.Running}}", name) != "true":
                 raise Failed(f"{service} is {health}; its log:\n{logs(name)}")

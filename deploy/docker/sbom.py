@@ -54,7 +54,12 @@ def write(image: str, path: Path) -> None:
         subprocess.CalledProcessError: The generator refuses what it is given.
     """
     listed = [*ours(image), *held((FOLDER / f"{image}.lock").read_text("utf-8"))]
-    options = ["--pyproject", str(ROOT / IMAGES[image] / "pyproject.toml"), "--mc-type", "application"]
+    options = [
+        "--pyproject",
+        str(ROOT / IMAGES[image] / "pyproject.toml"),
+        "--mc-type",
+        "application",
+    ]
     options += ["--output-reproducible", "--of", "JSON", "--output-file", str(path), "-"]
     subprocess.run(
         [sys.executable, "-m", "cyclonedx_py", "requirements", *options],

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deploy.dockerfile import ROOT, Dockerfile, Instruction, Stage, filled
+from tests.deploy.dockerfile import ROOT, Dockerfile, Instruction, Stage
 
 SYSTEM_PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/bin:/usr/sbin:/sbin"
 MEMORY = Path("/dev/shm")
@@ -102,12 +102,16 @@ class ImageRoots:
 
     def _placed(self, stage: Stage) -> Iterator[tuple[dict[str, str], Instruction]]:
         """Its instructions, each with the environment and the folder that it finds."""
-        place = {"PWD": "/", **self.dockerfile.settings(stage.parent)} if self._is_ours(stage) else {
-            "PWD": "/"
-        }
+        place = (
+            {"PWD": "/", **self.dockerfile.settings(stage.parent)}
+            if self._is_ours(stage)
+            else {"PWD": "/"}
+        )
         for one in stage.instructions:
             if one.word == "ENV":
-                place |= {k: v for k, v in (pair.split("=", 1) for pair in one.words) if k != "PATH"}
+                place |= {
+                    k: v for k, v in (pair.split("=", 1) for pair in one.words) if k != "PATH"
+                }
             elif one.word == "WORKDIR":
                 place["PWD"] = one.rest
                 self._do(stage.name, f"mkdir -p {one.rest}")
@@ -131,7 +135,10 @@ class ImageRoots:
         subprocess.run(self._unshared("\n".join(script)), check=True)
 
     def _do(self, name: str, command: str) -> None:
-        script = [*self._mounts(name), f"exec chroot {self._at(name)} sh -ec {shlex.quote(command)}"]
+        script = [
+            *self._mounts(name),
+            f"exec chroot {self._at(name)} sh -ec {shlex.quote(command)}",
+        ]
         env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         subprocess.run(
             self._unshared("\n".join(script)), check=True, env={**env, "PATH": SYSTEM_PATH}
@@ -141,7 +148,7 @@ class ImageRoots:
         return str(self.folder / name / "at")
 
     def _mounts(self, name: str, *, is_open: bool = True) -> list[str]:
-        """The commands that put a stage's root together; open: what is written stays in its layer."""
+        """The commands that put a stage's root together; if open, its layer takes what is new."""
         at, chain = self._at(name), [one.name for one in reversed(self.dockerfile.line(name))]
         commands = [f"mkdir -p {at}"]
         for kind, base, place in (("root", "/", at), ("local", self.python, f"{at}/usr/local")):
@@ -162,7 +169,7 @@ class ImageRoots:
 
 
 def hidden() -> str:
-    """The folder at the top that holds our working copy, unless /tmp does, which is hidden anyway."""
+    """The folder at the top that holds our working copy; "" if it is /tmp, hidden anyway."""
     top = f"/{ROOT.parts[1]}"
     return "" if top == "/tmp" else top
 
@@ -188,6 +195,3 @@ def context_of(ignored: Path, target: Path) -> Path:
             else:
                 shutil.copy2(found, where)
     return target
-
-
-__all__ = ["ImageRoots", "context_of", "filled", "python_home", "why_not"]
