@@ -33,7 +33,7 @@ NAMED = dict(re.findall(r"^(\w+)=(\S+)$", (ROOT / ".env").read_text("utf-8"), re
 def filled(text: str) -> str:
     """A text of the file as compose reads it where nothing is set outside."""
     return re.sub(
-        r"\$\{(\w+)(?::-([^}]*))?\}", lambda found: NAMED.get(found[1], found[2] or ""), text
+        r"\$\{(\w+)(?::-([^}]*))?\}", lambda found: NAMED.get(found[1]) or found[2] or "", text
     )
 
 

@@ -64,6 +64,12 @@ def image(request: pytest.FixtureRequest, roots: ImageRoots) -> str:
     return name
 
 
+@pytest.fixture(scope="module")
+def sboms() -> Path:
+    subprocess.run([sys.executable, "deploy/docker/sbom.py"], cwd=ROOT, check=True)
+    return ROOT / "dist" / "sbom"
+
+
 def said(
     roots: ImageRoots, image: str, *command: str, **env: str
 ) -> subprocess.CompletedProcess[str]:
