@@ -19,7 +19,7 @@ from trustme import CA
 
 from deploy.helm import facts, make_manifests
 from tests.deploy import rendering
-from tests.deploy.policies import containers
+from tests.deploy.policies import containers, services
 from tests.deploy.rendering import NEWEST, VALUES, Manifest, flaws, objects
 
 SETTINGS: dict[str, type[BaseSettings]] = {
@@ -258,3 +258,10 @@ def test_the_chart_can_be_packed(tmp_path: Path) -> None:
     shutil.unpack_archive(package, tmp_path)
     packed = make_manifests.render("values-production", chart=tmp_path / "campaign-engine")
     assert packed == rendering.text("values-production")
+
+
+def test_the_page_tells_how_long_pods_may_take_to_end() -> None:
+    page = (facts.ROOT / "docs" / "how-to" / "kubernetes.md").read_text("utf-8")
+    for one in services(objects("values")):
+        seconds = one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        assert f"{seconds} s" in page

@@ -54,8 +54,8 @@ class Doors:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def open(self, port: int, host: str = "127.0.0.1") -> int:
-        """Listen, on loopback unless told otherwise; return the port, chosen freely for 0."""
+    async def open(self, port: int, *, host: str = "127.0.0.1") -> int:
+        """Listen; return the port, which is chosen freely for 0."""
         self._server = await asyncio.start_server(
             self._serve, host, port, backlog=1024, limit=READ_BYTES
         )
