@@ -4,12 +4,14 @@ import json
 import shutil
 from copy import deepcopy
 from functools import cache
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from campaign_manager.settings import Settings as CampaignManagerSettings
+from chassis import broker, lifecycle
 from chassis.connections import Connections
 from chassis.settings import load
 from dialer.settings import Settings as DialerSettings
@@ -258,6 +260,12 @@ def test_the_chart_can_be_packed(tmp_path: Path) -> None:
     shutil.unpack_archive(package, tmp_path)
     packed = make_manifests.render("values-production", chart=tmp_path / "campaign-engine")
     assert packed == rendering.text("values-production")
+
+
+def test_the_bounds_of_a_hand_over_are_those_of_the_code() -> None:
+    """What facts.py knows of numbers that stand in the middle of a call."""
+    assert f"request_timeout_ms={facts.FLUSH_S * 1000:_.0f}," in getsource(broker)
+    assert f"timeout_graceful_shutdown={facts.HTTP_S:.0f}," in getsource(lifecycle)
 
 
 def test_the_page_tells_how_long_pods_may_take_to_end() -> None:
