@@ -60,6 +60,7 @@ def test_bases_are_those_of_the_env_file_and_of_one_version(dockerfile: Dockerfi
     named = dict(re.findall(r"^(\w+_IMAGE)=(\S+)$", (ROOT / ".env").read_text(), re.MULTILINE))
     assert dockerfile.arguments.items() <= named.items()
     assert all(VERSIONED.search(reference) for reference in named.values()), named
+    assert len({"@sha256:" in reference for reference in named.values()}) == 1, "all or none"
     parents = {stage.parent for stage in dockerfile.stages.values()}
     assert parents - set(dockerfile.stages) == set(dockerfile.arguments.values())
 
