@@ -26,6 +26,14 @@ class ServiceSettings(Connections):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    traces_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/@\s]+(/\S*)?$",
+        description="Where a collector takes OTLP over HTTP; without it nothing is traced.",
+    )
+    traces_share: float = Field(
+        default=0.1, ge=0, le=1, description="Of the attempts; the same in all services."
+    )
     failpoint_file: Path | None = Field(default=None, description="For fault tests alone.")
     worker_id: str = Field(
         default_factory=socket.gethostname,
