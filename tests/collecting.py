@@ -30,15 +30,19 @@ class Seen:
 
 
 class Collector:
-    """What was sent; port 0 is any free one."""
+    """Listens on a port of its own, and keeps what it is sent."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self) -> None:
         self._sent: list[bytes] = []
+        self._ended = threading.Event()
         self.is_silent = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._answering())
-        self._server.daemon_threads = True
-        self._waiting = threading.Event()
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._server = self._listening(0)
+
+    def _listening(self, port: int) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", port), self._answering())
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return server
 
     @property
     def port(self) -> int:
@@ -61,9 +65,16 @@ class Collector:
 
     def go_away(self) -> None:
         """Refuse every connection from now on."""
-        self._waiting.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def come_back(self) -> None:
+        """Listen again where it was."""
+        self._server = self._listening(self.port)
+
+    def close(self) -> None:
+        self._ended.set()
+        self.go_away()
 
     def _answering(self) -> type[BaseHTTPRequestHandler]:
         collector = self
@@ -72,7 +83,7 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if collector.is_silent:
-                    collector._waiting.wait(60)
+                    collector._ended.wait(60)
                     return
                 assert self.path == "/v1/traces"
                 collector._sent.append(body)
@@ -87,12 +98,12 @@ class Collector:
 
 
 @contextmanager
-def standing_collector(port: int = 0) -> Iterator[Collector]:
-    collector = Collector(port)
+def standing_collector() -> Iterator[Collector]:
+    collector = Collector()
     try:
         yield collector
     finally:
-        collector.go_away()
+        collector.close()
 
 
 def seen(body: bytes) -> Iterator[Seen]:

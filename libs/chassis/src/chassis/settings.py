@@ -1,17 +1,19 @@
 """What every service can be told by its environment; unknown keys are refused."""
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings
 
 from chassis.connections import Connections
 
 Known = TypeVar("Known", bound=BaseSettings)
+COLLECTOR = re.compile(r"https?://[^/@\s]+(/\S*)?")
 MISTAKEN = 2
 """Exit status of a program whose settings are wrong."""
 
@@ -28,7 +30,6 @@ class ServiceSettings(Connections):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     traces_endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://[^/@\s]+(/\S*)?$",
         description="Where a collector takes OTLP over HTTP; without it nothing is traced.",
     )
     traces_share: float = Field(
@@ -40,6 +41,13 @@ class ServiceSettings(Connections):
         pattern="^[A-Za-z0-9._-]{1,200}$",
         description="Tells replicas apart, so each needs its own; the host's name if left out.",
     )
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _names_collector(cls, given: str | None) -> str | None:
+        if given is not None and not COLLECTOR.fullmatch(given):
+            raise ValueError("write http://host:port or https://host:port, and no login in it")
+        return given
 
 
 def load(kind: type[Known]) -> Known:
