@@ -221,6 +221,5 @@ def _of_message(operation: str, topic: str, envelope: Envelope[Any]) -> dict[str
         "messaging.operation.type": operation,
         "messaging.destination.name": topic,
         "messaging.message.id": f"{mask_text(said_by)}/{sequence}",
-        "messaging.message.conversation_id": mask_text(envelope.correlation_id),
         "cloudevents.event_type": envelope.type,
     }
