@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards manifests crds images pin-images test-images sbom
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues bench-traces lock schemas dashboards manifests crds images pin-images test-images sbom
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/mypy libs/*/src services/*/src tools/*/src tests bench
 	@$(BIN)/lint-imports
 
-bench: bench-engine bench-target-queue bench-rebuild bench-replay bench-queues ## Measure everything; writes bench/RESULTS.md
+bench: bench-engine bench-target-queue bench-rebuild bench-replay bench-queues bench-traces ## Measure everything; writes bench/RESULTS.md
 
 bench-engine: $(READY) ## Whole campaigns at full speed
 	@$(BIN)/python -m bench.engine
@@ -62,6 +62,9 @@ bench-replay: $(READY) ## Ten million messages scanned and replayed
 
 bench-queues: $(READY) $(QUEUES)/arq/.ready $(QUEUES)/others/.ready ## Beside arq, celery, dramatiq, taskiq; each killed once
 	@$(BIN)/python -m bench.queues
+
+bench-traces: $(READY) ## A message told and handled, with traces off and on
+	@$(BIN)/python -m bench.traces
 
 $(QUEUES)/%/.ready: bench/queues/requirements/%.lock
 	@echo "Setting up $(@D) with the versions of $< ..."
