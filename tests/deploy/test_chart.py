@@ -1,7 +1,9 @@
 """The chart: Kubernetes and the operators take what it renders, and it is what was looked at."""
 
 import json
+import re
 import shutil
+import tomllib
 from copy import deepcopy
 from inspect import getsource
 from pathlib import Path
@@ -13,7 +15,7 @@ from chassis import broker, lifecycle
 
 from deploy.helm import facts, make_manifests
 from tests.deploy import rendering
-from tests.deploy.manifests import Manifest, services
+from tests.deploy.manifests import Manifest, containers, services
 from tests.deploy.rendering import NEWEST, VALUES, flaws, objects
 
 CHART = make_manifests.CHART
@@ -160,6 +162,35 @@ def test_the_chart_can_be_packed(tmp_path: Path) -> None:
     shutil.unpack_archive(package, tmp_path)
     packed = make_manifests.render("values-production", chart=tmp_path / "campaign-engine")
     assert packed == rendering.text("values-production")
+
+
+NOTES = 'notes: |\n{{ tpl (.Files.Get "NOTES.txt") . | indent 2 }}\n'
+
+
+@pytest.mark.parametrize("values", ["values-laptop", "values-production"])
+def test_the_notes_name_the_secrets_that_pods_ask_for(values: str, tmp_path: Path) -> None:
+    """Helm shows notes only where there is a cluster, so they are rendered as a manifest here."""
+    chart = shutil.copytree(CHART, tmp_path / "chart")
+    shutil.copy(chart / "templates" / "NOTES.txt", chart / "NOTES.txt")
+    (chart / "templates" / "notes.yaml").write_text(NOTES)
+    shown = make_manifests.render(values, "--show-only", "templates/notes.yaml", chart=chart)
+    asked = set()
+    for _, one, pod in containers(objects(values)):
+        for variable in one.get("env", ()):
+            if ref := variable.get("valueFrom", {}).get("secretKeyRef"):
+                asked.add(f"{ref['name']}: {ref['key']}")
+        for volume in pod.get("volumes", ()):
+            for item in volume.get("secret", {}).get("items", ()):
+                asked.add(f"{volume['secret']['secretName']}: {item['key']}")
+    assert {
+        line.strip() for line in shown.splitlines() if re.fullmatch(r" +[\w-]+: \S+", line)
+    } == asked
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    told = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    project = tomllib.loads((facts.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert told["version"] == told["appVersion"] == project["version"]
 
 
 def test_the_bounds_of_a_hand_over_are_those_of_the_code() -> None:
