@@ -1,25 +1,23 @@
 """A number is forgotten in mid-campaign: nothing names it any more, and nothing brings it back."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from campaignctl.cli import app
 from campaignctl.forgetting import Spelling
 from campaignctl.history import Range, read
 from campaignctl.stack import Stack
 from contracts.topics import CATALOGUE, Cleanup
 from redis import Redis
+from typer.testing import CliRunner
 
 from tests.faults.campaign import Campaign, until
 
-CAMPAIGNCTL = str(Path(sys.executable).with_name("campaignctl"))
-TARGETS = 60
+TARGETS = 40
 COMPACTED = {topic.name for topic in CATALOGUE if topic.cleanup is Cleanup.COMPACT}
 
 
@@ -31,16 +29,11 @@ def campaign(engine: Stack) -> Iterator[Campaign]:
 
 
 def ctl(stack: Stack, *words: str) -> tuple[int, dict[str, Any]]:
-    ended = subprocess.run(
-        [CAMPAIGNCTL, *words, "--json"],
-        env={"KAFKA_BOOTSTRAP": stack.kafka_bootstrap, "REDIS_URL": stack.redis_url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert ended.stdout, ended.stderr
-    return ended.returncode, json.loads(ended.stdout)
+    """Run a command in this process: seven programs would take as long as all the rest."""
+    env = {"KAFKA_BOOTSTRAP": stack.kafka_bootstrap, "REDIS_URL": stack.redis_url}
+    ended = CliRunner().invoke(app, [*words, "--json"], env=env)
+    assert ended.stdout, (ended.stderr, ended.exception)
+    return ended.exit_code, json.loads(ended.stdout)
 
 
 def left_in_redis(url: str, spelling: Spelling) -> list[bytes]:
