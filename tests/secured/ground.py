@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from tests.secured.rights import PROGRAMS, user_of
+
 USER = "engine"
 MECHANISM = "SCRAM-SHA-512"
 REDIS_RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
@@ -110,15 +112,19 @@ def _kafka(ground: Ground, folder: Path, there: Secured, ports: list[int]) -> st
         "listener.name.secured.scram-sha-512.sasl.jaas.config": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:ANONYMOUS;User:{USER}",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(folder / "server.pem"),
     }
     properties = folder / "server.properties"
     lines = (f"{name}={value}\n" for name, value in (ONE_NODE | QUICK | own).items())
     properties.write_text("".join(lines))
-    login = f"{MECHANISM}=[name={USER},password={there.password}]"
+    users = (USER, *map(user_of, PROGRAMS))
+    logins = [f"{MECHANISM}=[name={user},password={there.password}]" for user in users]
     tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
-    ground.supervisor.run("kafka-secured-format", [*kafka, *tool, "--add-scram", login])
+    added = [word for login in logins for word in ("--add-scram", login)]
+    ground.supervisor.run("kafka-secured-format", [*kafka, *tool, *added])
     ground.supervisor.start(
         "kafka-secured",
         [*kafka, "kafka.Kafka", str(properties)],

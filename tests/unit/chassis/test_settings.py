@@ -74,6 +74,9 @@ def test_the_keys_of_another_program_are_none_of_ours(
         ({"REDIS_URL": "http://redis"}, "must begin with one of redis://"),
         ({"REDIS_USERNAME": "ann"}, "REDIS_USERNAME needs REDIS_PASSWORD"),
         ({"REDIS_URL": "redis://a:b@c", "REDIS_PASSWORD": PASSWORD}, "one too many"),
+        ({"TRACES_ENDPOINT": "collector:4318"}, "TRACES_ENDPOINT: write http://host:port"),
+        ({"TRACES_ENDPOINT": f"http://ann:{PASSWORD}@it:4318"}, "TRACES_ENDPOINT: write http://"),
+        ({"TRACES_SHARE": "10"}, "TRACES_SHARE: input should be less than or equal to 1"),
     ],
 )
 def test_what_contradicts_itself_is_refused(

@@ -1,1 +1,1 @@
-"""How messages travel: settings, logs, broker, keyed batches, outbox and probes."""
+"""How messages travel: settings, logs, traces, broker, keyed batches, outbox and probes."""

@@ -30,6 +30,8 @@ from chassis.errors import TRANSIENT, Transient, persist
 from chassis.logs import mask_text
 from chassis.membership import Barrier, Progress, Records, joined, let_leave
 from chassis.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS, LAG
+from chassis.spans import Scope, current_span
+from chassis.tracing import TRACES
 
 log = structlog.get_logger()
 
@@ -53,8 +55,21 @@ class Consumption:
         on_message: OnMessage,
         types: Collection[str] | None,
         on_trouble: Callable[[bool, str], None],
+        *,
+        group: str | None = None,
     ) -> None:
+        """Handle what is read.
+
+        Args:
+            broker: Carries the dead letters.
+            topics: What may be read.
+            on_message: Handles a message.
+            types: Wire types to handle; all without.
+            on_trouble: Told while messages wait for a neighbour.
+            group: Named in traces; those who read again and again for a copy follow no message.
+        """
         self._broker = broker
+        self._group = group
         self._on_message = on_message
         self._types = frozenset(name.encode() for name in types) if types is not None else None
         self._on_trouble = on_trouble
@@ -102,13 +117,18 @@ class Consumption:
             return
         if self._types is not None and envelope.type.encode() not in self._types:
             return
-        try:
-            await self._on_message(envelope)
-        except TRANSIENT:
-            await self._again(record, envelope)
-        except Exception as error:
-            log.exception("message failed", type=envelope.type, correlation_id=envelope.subject)
-            await self._bury(record, f"{type(error).__name__}: {error}")
+        with self._scope(record, envelope):
+            try:
+                await self._on_message(envelope)
+            except TRANSIENT:
+                await self._again(record, envelope)
+            except Exception as error:
+                await self._fail(record, envelope, error)
+
+    def _scope(self, record: ConsumerRecord, envelope: Envelope[Any]) -> Scope:
+        if self._group is None:
+            return Scope(envelope.correlation_id)
+        return TRACES.handling(envelope, record, self._group)
 
     async def _again(self, record: ConsumerRecord, envelope: Envelope[Any]) -> None:
         try:
@@ -118,8 +138,15 @@ class Consumption:
                 on_trouble=self._on_trouble,
             )
         except Exception as error:
-            log.exception("message failed", type=envelope.type, correlation_id=envelope.subject)
-            await self._bury(record, f"{type(error).__name__}: {error}")
+            await self._fail(record, envelope, error)
+
+    async def _fail(
+        self, record: ConsumerRecord, envelope: Envelope[Any], error: Exception
+    ) -> None:
+        log.error("message failed", type=envelope.type, exc_info=error)
+        if span := current_span():
+            span.error = type(error).__name__
+        await self._bury(record, f"{type(error).__name__}: {error}")
 
     async def _bury(self, record: ConsumerRecord, why: str) -> None:
         """Put a message aside with the reason; its offset is committed only after that."""
@@ -200,7 +227,10 @@ def subscribe(
         What to await before the broker stops: it lets the batch in work end, commits, and hands
         nothing over any more.
     """
-    consumption = Consumption(broker, topics, on_message, types, on_trouble)
+    consumption = Consumption(
+        broker, topics, on_message, types, on_trouble,
+        group=None if is_from_beginning else group,
+    )  # fmt: skip
     progress = Progress()
 
     async def take(assigned: frozenset[TopicPartition]) -> None:

@@ -3,7 +3,7 @@
 -- ARGV, flat: changes, then per change: operation;
 --   writes, then per write: key, expected version, "set", "del" or "check" (a guard), body;
 --   commands, then per command: its length and its words;
---   messages, then per message: topic, key, type, correlation id, value.
+--   messages, then per message: topic, key, type, correlation id, value, traceparent or "".
 -- A record is stored as "version|operation|body". Redis 6.2 commands only.
 -- Answers, per change: a stream id (its last message, "0-0" without one), "stale:KEY", or
 -- "failed:WHY" when Redis refuses one of its commands: then its records are as they were, it tells
@@ -55,7 +55,7 @@ for change = 1, tonumber(take()) do
     commands[c] = words
   end
   local messages = {}
-  for m = 1, tonumber(take()) do messages[m] = {take(), take(), take(), take(), take()} end
+  for m = 1, tonumber(take()) do messages[m] = {take(), take(), take(), take(), take(), take()} end
 
   if is_repeated then
     answers[change] = already_committed()
@@ -83,7 +83,12 @@ for change = 1, tonumber(take()) do
     else
       local last = '0-0'
       for _, m in ipairs(messages) do
-        last = redis.call('XADD', KEYS[1], '*', 't', m[1], 'k', m[2], 'y', m[3], 'c', m[4], 'v', m[5])
+        if m[6] == '' then
+          last = redis.call('XADD', KEYS[1], '*', 't', m[1], 'k', m[2], 'y', m[3], 'c', m[4], 'v', m[5])
+        else
+          last = redis.call('XADD', KEYS[1], '*', 't', m[1], 'k', m[2], 'y', m[3], 'c', m[4], 'v', m[5],
+            'p', m[6])
+        end
       end
       answers[change] = last
     end

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from chassis.spans import leave
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -37,6 +39,7 @@ class Gather(Generic[Item, Answer]):
         return await future
 
     async def _flush(self, shard: str) -> None:
+        leave()  # it was started for one of many
         waiting = self._waiting[shard]
         try:
             await asyncio.sleep(GATHER_S)

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -94,15 +94,28 @@ def run(service: Service) -> None:
     """Run the service until SIGTERM or SIGINT."""
     logs.configure(service.name, service.settings.log_level)
     failpoints.watch(service.settings.failpoint_file)
+    traced = _traced(service)
     gc.freeze()  # what is loaded by now stays; looking through it again and again costs a fifth
     gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serve(service))
-    else:
-        mend_connections()
-        uvloop.run(serve(service))
+    with traced:
+        try:
+            import uvloop
+        except ImportError:
+            asyncio.run(serve(service))
+        else:
+            mend_connections()
+            uvloop.run(serve(service))
+
+
+def _traced(service: Service) -> AbstractContextManager[None]:
+    settings = service.settings
+    if settings.traces_endpoint is None:
+        return nullcontext()
+    from chassis.collector import recording  # what it needs takes a moment and some memory
+
+    return recording(
+        service.name, settings.worker_id, settings.traces_endpoint, settings.traces_share
+    )
 
 
 async def serve(service: Service, stop: asyncio.Event | None = None) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from chassis.spans import STORY, current_span
+
 PRIVATE = frozenset({"address", "number", "destination", "caller_id", "source"})
 VISIBLE = 4
 NUMBER = re.compile(r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|\+?\d{7,}")
@@ -33,6 +35,18 @@ def mask_numbers(
     return event
 
 
+def name_story(
+    _logger: Any, _level: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Say which story a line belongs to, and which span if that is followed."""
+    if story := STORY.get():
+        event.setdefault("correlation_id", mask_text(story))
+    if span := current_span():
+        event["trace_id"] = f"{span.trace_id:032x}"
+        event["span_id"] = f"{span.span_id:016x}"
+    return event
+
+
 def _plain(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop what the standard library's bridge adds for its own use."""
     for key in ("_record", "_from_structlog"):
@@ -46,6 +60,7 @@ def configure(service: str, level: str) -> None:
     render = structlog.processors.JSONRenderer(ensure_ascii=False)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_story,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask_numbers,

@@ -7,8 +7,9 @@ batching anyone needs. A relay (see `relay`) publishes the messages in the order
 
 import asyncio
 import heapq
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import count
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from chassis.errors import TRANSIENT, Forgotten, Transient
 from chassis.gather import Gather
 from chassis.metrics import COMMIT_SECONDS, COMMITS
 from chassis.shards import ANNOUNCED, outbox_key, published_key, tag_of
+from chassis.spans import Span
+from chassis.tracing import TRACES
 
 log = structlog.get_logger()
 
@@ -81,23 +84,28 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class OutMessage:
-    """A message as it will stand on Kafka."""
+    """A message as it will stand on Kafka; its span, if it is followed."""
 
     topic: str
     key: str
     type: str
     correlation_id: str
     value: bytes
+    span: Span | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, topic: Topic, envelope: Envelope[Any], key: str | None = None) -> "OutMessage":
         """Return the message of an envelope; its key is the subject unless given."""
+        span = TRACES.stamped(topic, envelope)
+        if span is not None:
+            envelope = envelope.model_copy(update={"traceparent": span.traceparent})
         return cls(
             topic=topic.name,
             key=key or envelope.subject,
             type=envelope.type,
             correlation_id=envelope.correlation_id,
             value=envelope.encode(),
+            span=span,
         )
 
 
@@ -138,6 +146,7 @@ class Change:
         for message in self.messages:
             words += (
                 message.topic, message.key, message.type, message.correlation_id, message.value,
+                message.span.traceparent if message.span else b"",
             )  # fmt: skip
         return words
 
@@ -237,7 +246,12 @@ class Outbox:
             redis.exceptions.ResponseError: One of the further commands is wrong; no record has
                 changed, nothing is told, and those who committed at the same time feel nothing.
         """
-        return await self._commits.ask(change.shard, change)
+        if not TRACES.is_on:
+            return await self._commits.ask(change.shard, change)
+        begun_ns = time.time_ns()
+        position = await self._commits.ask(change.shard, change)
+        TRACES.created((one.span for one in change.messages), begun_ns, time.time_ns())
+        return position
 
     async def _send(self, shard: str, batch: list[Change]) -> list[Position | Exception]:
         words: list[Any] = [len(batch)]

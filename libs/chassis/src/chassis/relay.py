@@ -22,6 +22,7 @@ from chassis.errors import TRANSIENT
 from chassis.metrics import OUTBOX_AGE, OUTBOX_MESSAGES, PUBLISHED
 from chassis.outbox import Outbox
 from chassis.shards import lease_key, outbox_key, published_key, shards_of
+from chassis.tracing import HEADER
 
 log = structlog.get_logger()
 
@@ -199,14 +200,21 @@ class Relay:
                 value=entry[b"v"],
                 key=entry[b"k"],
                 timestamp_ms=self._stamp(id_),
-                headers=[
-                    ("ce_type", entry[b"y"]),
-                    ("correlationid", entry[b"c"]),
-                    ("content-type", b"application/cloudevents+json"),
-                ],
+                headers=_headers(entry),
             )
             for id_, entry in entries
         ]
         await asyncio.gather(*sent)
         for topic, count in Counter(entry[b"t"] for _, entry in entries).items():
             PUBLISHED.labels(topic.decode()).inc(count)
+
+
+def _headers(entry: dict[bytes, bytes]) -> list[tuple[str, bytes]]:
+    headers = [
+        ("ce_type", entry[b"y"]),
+        ("correlationid", entry[b"c"]),
+        ("content-type", b"application/cloudevents+json"),
+    ]
+    if b"p" in entry:
+        headers.append((HEADER, entry[b"p"]))
+    return headers

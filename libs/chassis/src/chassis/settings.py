@@ -1,17 +1,19 @@
 """What every service can be told by its environment; unknown keys are refused."""
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings
 
 from chassis.connections import Connections
 
 Known = TypeVar("Known", bound=BaseSettings)
+COLLECTOR = re.compile(r"https?://[^/@\s]+(/\S*)?")
 MISTAKEN = 2
 """Exit status of a program whose settings are wrong."""
 
@@ -26,12 +28,26 @@ class ServiceSettings(Connections):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    traces_endpoint: str | None = Field(
+        default=None,
+        description="Where a collector takes OTLP over HTTP; without it nothing is traced.",
+    )
+    traces_share: float = Field(
+        default=0.1, ge=0, le=1, description="Of the attempts; the same in all services."
+    )
     failpoint_file: Path | None = Field(default=None, description="For fault tests alone.")
     worker_id: str = Field(
         default_factory=socket.gethostname,
         pattern="^[A-Za-z0-9._-]{1,200}$",
         description="Tells replicas apart, so each needs its own; the host's name if left out.",
     )
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _names_collector(cls, given: str | None) -> str | None:
+        if given is not None and not COLLECTOR.fullmatch(given):
+            raise ValueError("write http://host:port or https://host:port, and no login in it")
+        return given
 
 
 def load(kind: type[Known]) -> Known:

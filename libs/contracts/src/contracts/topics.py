@@ -17,6 +17,7 @@ from contracts.base import Message, members
 from contracts.envelope import Envelope
 
 PARTITIONS = 6
+KEYED_BY_ATTEMPT = "attempt id"
 
 
 class Cleanup(StrEnum):
@@ -126,7 +127,7 @@ TARGET_EVENTS = Topic(
 )
 CALL_EVENTS = Topic(
     name="call.events",
-    key="attempt id",
+    key=KEYED_BY_ATTEMPT,
     cleanup=Cleanup.DELETE,
     producers=("dialer",),
     consumers=("campaign-manager", "flow-runner"),
@@ -137,7 +138,7 @@ CALL_EVENTS = Topic(
 )
 CALL_COMMANDS = Topic(
     name="call.commands",
-    key="attempt id",
+    key=KEYED_BY_ATTEMPT,
     cleanup=Cleanup.DELETE,
     producers=("flow-runner",),
     consumers=("dialer.calls",),
@@ -148,7 +149,7 @@ CALL_COMMANDS = Topic(
 )
 FLOW_COMMANDS = Topic(
     name="flow.commands",
-    key="attempt id",
+    key=KEYED_BY_ATTEMPT,
     cleanup=Cleanup.DELETE,
     producers=("dialer",),
     consumers=("flow-runner",),
@@ -159,7 +160,7 @@ FLOW_COMMANDS = Topic(
 )
 FLOW_EVENTS = Topic(
     name="flow.events",
-    key="attempt id",
+    key=KEYED_BY_ATTEMPT,
     cleanup=Cleanup.DELETE,
     producers=("flow-runner",),
     consumers=("dialer.calls",),

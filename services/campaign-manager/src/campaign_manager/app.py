@@ -1,12 +1,13 @@
 """The campaign-manager, put together from top to bottom."""
 
 from chassis.lifecycle import Parts, Service
+from chassis.requests import Traced
 from fastapi import FastAPI
 from target_queue import Deferrals, Listings, TargetQueue
 from target_queue.keys import NUMBER_NAMESPACE
 
 from campaign_manager.adapters.log import KafkaLog
-from campaign_manager.api import Border, UseCases, add_routes
+from campaign_manager.api import BELOW, Border, UseCases, add_routes
 from campaign_manager.settings import Settings
 from campaign_manager.subscribers import follow_queues, subscribe_events
 from campaign_manager.usecases.agents import Agents
@@ -27,6 +28,7 @@ from campaign_manager.usecases.timelines import Timelines
 def build(settings: Settings) -> Service:
     """Return the campaign-manager as a service."""
     api = FastAPI(title="campaign-manager", openapi_url=None, redirect_slashes=False)
+    api.add_middleware(Traced, below=f"{BELOW}/campaigns")
     return Service(
         name="campaign-manager",
         settings=settings,

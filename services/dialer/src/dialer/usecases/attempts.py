@@ -16,6 +16,7 @@ import structlog
 from chassis.errors import persist
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, StaleWrite
+from chassis.tracing import TRACES
 from contracts.call import Attempt, CallFact, Outcome
 from contracts.campaign import Campaign
 from contracts.resources import Outplan
@@ -218,7 +219,7 @@ class Attempts:
             )  # fmt: skip
 
         await self._end(live, after, was_dialed=True)
-        ATTEMPTS.labels(outcome.value).inc()
+        self._note(live.held.attempt, outcome)
         live.held.call = ended
 
     async def withdraw(
@@ -247,7 +248,20 @@ class Attempts:
             )  # fmt: skip
 
         await self._end(live, after, was_dialed=outcome is not Outcome.CANCELLED)
+        self._note(live.held.attempt, outcome)
+
+    def _note(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Count an attempt that has ended, and close its trace."""
         ATTEMPTS.labels(outcome.value).inc()
+        if TRACES.is_on:
+            about: dict[str, str | int] = {
+                "campaign_engine.campaign_id": attempt.campaign_id,
+                "campaign_engine.outdial_id": attempt.outdial_id,
+                "campaign_engine.target_id": attempt.target_id,
+                "campaign_engine.attempt_number": attempt.attempt_number,
+                "campaign_engine.outcome": outcome.value,
+            }
+            TRACES.whole("attempt", attempt.attempt_id, attempt.created_at, self.now(), about)
 
     async def _end(
         self, live: Live, after: Callable[[Held, datetime], Change], *, was_dialed: bool

@@ -10,6 +10,7 @@ import structlog
 from chassis.errors import Forgotten, persist
 from chassis.failpoints import reach
 from chassis.outbox import Change, Outbox, Position, StaleWrite
+from chassis.tracing import TRACES
 from contracts.call import Attempt, Outcome, Pacing
 from contracts.campaign import Campaign, CampaignKind
 from contracts.envelope import id_of
@@ -353,7 +354,8 @@ class Dialing:
             not_after=permit.asked_at + PERMIT_LASTS_S,
         )
         try:
-            await self._gateway.originate(origination)
+            with TRACES.calling("originate", attempt.attempt_id):
+                await self._gateway.originate(origination)
             reach("origination-answered")
             ORIGINATIONS.labels("accepted").inc()
         except GatewayPaused as asked:
