@@ -71,7 +71,9 @@ def a_campaign(
     return outdial, campaign
 
 
-@pytest.mark.parametrize("program", ["dialer", "flow-runner", "campaign-manager"])
+@pytest.mark.parametrize(
+    "program", ["dialer", "flow-runner", "campaign-manager", "carrier-simulator"]
+)
 def test_a_killed_service_loses_nothing_and_rings_nobody_twice(
     program: str, api: httpx.Client, engine: Stack
 ) -> None:

@@ -421,7 +421,10 @@ async def test_a_lookup_tells_ringing_from_up_from_ended(line: Line, unique: Uni
 async def test_what_was_never_dialed_was_never_seen(line: Line, unique: Unique) -> None:
     if line.carrier.call_records is None:
         pytest.skip("no call records given")
-    assert await line.gateway.lookup(unique("call")) == Sighting(Fate.NEVER_SEEN)
+    run_id = line.gateway.run_id
+    assert run_id, "by whose word it is: a gateway that was started anew knows nothing of before"
+    sighting = await line.gateway.lookup(unique("call"))
+    assert sighting == Sighting(Fate.NEVER_SEEN, gateway_run=run_id)
 
 
 async def test_without_call_records_an_absent_channel_is_unknown(

@@ -64,6 +64,15 @@ class Network:
         self.spans: list[tuple[str, float, float]] = []
         self._hear: dict[str, Callable[[CallSignal], None]] = {}
         self._loop = asyncio.get_running_loop()
+        self.run_number = 1
+
+    def restart(self) -> None:
+        """Die and come back: every channel is gone, and nobody is told or finds a record of it."""
+        for channel in self.channels.values():
+            if channel.cause is None:
+                self._close(channel, NO_ANSWER)
+        self.channels.clear()
+        self.run_number += 1
 
     def connect(self, application: str, hear: Callable[[CallSignal], None]) -> None:
         self._hear[application] = hear
@@ -106,11 +115,14 @@ class Network:
 
     def _end(self, channel: Channel, cause: int) -> None:
         if channel.cause is None:
-            channel.cause, channel.ended_at = cause, self._loop.time()
-            began = next(r.at for r in reversed(self.journal) if r.channel_id == channel.id)
-            self.spans.append((channel.number, began, self._loop.time()))
+            self._close(channel, cause)
             ended = ChannelEnded(channel.id, self._at(), cause, None, None)
             self._tell(channel, ended)
+
+    def _close(self, channel: Channel, cause: int) -> None:
+        channel.cause, channel.ended_at = cause, self._loop.time()
+        began = next(r.at for r in reversed(self.journal) if r.channel_id == channel.id)
+        self.spans.append((channel.number, began, self._loop.time()))
 
     def _tell(self, channel: Channel, signal: CallSignal) -> None:
         """Tell a signal at once; by mischief late, twice, or in the wrong order."""
@@ -140,6 +152,10 @@ class GatewayLine:
         self._hear = hear
         self._stand_ins: set[str] = set()
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def run_id(self) -> str:
+        return f"run {self._network.run_number}"
 
     @property
     def stood_in_for(self) -> frozenset[str]:
@@ -185,7 +201,7 @@ class GatewayLine:
             return found
         await asyncio.sleep(SETTLED_AFTER_S)
         await self._health.go()
-        return self._sight(channel_id) or Sighting(Fate.NEVER_SEEN)
+        return self._sight(channel_id) or Sighting(Fate.NEVER_SEEN, gateway_run=self.run_id)
 
     def _sight(self, channel_id: str) -> Sighting | None:
         channel = self._network.channels.get(channel_id)

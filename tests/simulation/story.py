@@ -176,6 +176,13 @@ class Story:
         await asyncio.sleep(self.chance.uniform(0.5, 40.0))
         self.world.log.is_away = False
 
+    async def lose_channels(self) -> None:
+        """The gateway dies and is there again: it knows of no call, and has no record of any."""
+        self.world.network.restart()
+        for worker in self.world.workers:
+            if worker.health.is_alive:
+                worker.within(worker.recovery.reconcile())
+
     async def stop(self) -> None:
         """The campaign is stopped, and started again."""
         await self.world.change(CampaignStatus.STOP)
@@ -306,4 +313,12 @@ class Story:
         return told.hexdigest()
 
 
-BLOWS = (Story.kill, Story.kill, Story.freeze, Story.silence, Story.stop, Story.share)
+BLOWS = (
+    Story.kill,
+    Story.kill,
+    Story.freeze,
+    Story.silence,
+    Story.stop,
+    Story.share,
+    Story.lose_channels,
+)

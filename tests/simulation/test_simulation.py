@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from contracts.campaign import CampaignStatus
+from dialer.usecases import recovery
 from redis.exceptions import ConnectionError as RedisAway
 from target_queue import Roll, Workers
 
@@ -22,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 SEEDS = 160
 """Of each of two processes: always the same ones, so that a change is judged by itself."""
 OTHER_SEEDS = 2500
+FORGETFUL_GATEWAY = 5
+"""Close to a story that tells it."""
 
 
 def test_no_promise_is_broken_whatever_goes_wrong() -> None:
@@ -115,3 +118,9 @@ def test_a_worker_that_dies_before_its_first_word_is_missed_all_the_same(
     chance = random.Random(1)
     with drawn_from(chance):
         assert run(story()) == (3, 3)
+
+
+def test_a_gateway_that_was_started_anew_is_no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has never seen what rang before: whoever believes it there rings twice."""
+    monkeypatch.setattr(recovery, "is_certain", lambda live, _: live.held.call.is_undialed)
+    assert "rang twice" in broken_within(range(FORGETFUL_GATEWAY, FORGETFUL_GATEWAY + 300))

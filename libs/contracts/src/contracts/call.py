@@ -75,6 +75,10 @@ class CallDialing(Message):
     type: Literal["call.dialing"] = "call.dialing"
     attempt: Attempt
     pacing: Pacing | None = Field(default=None, description="None: the campaign has no queue.")
+    gateway_run: str = Field(
+        default="",
+        description="Which run of the gateway was there: another one knows nothing of the call.",
+    )
 
 
 class AboutAttempt(Message):

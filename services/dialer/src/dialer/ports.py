@@ -78,6 +78,7 @@ class Sighting:
         was_answered: Of an ended one.
         billsec: Seconds an ended one was answered.
         disposition: Of an ended one, as the call record has it.
+        gateway_run: Of one that never was: whoever says so knows of no time before.
     """
 
     fate: Fate
@@ -85,6 +86,7 @@ class Sighting:
     was_answered: bool = False
     billsec: float = 0.0
     disposition: str = ""
+    gateway_run: str = ""
 
 
 class Gateway(Protocol):
@@ -93,6 +95,10 @@ class Gateway(Protocol):
     Each command raises GatewayUnavailable without a connection. All but `originate` also do so
     when no answer was heard: they may be repeated. What cannot be done at all is CommandRefused.
     """
+
+    @property
+    def run_id(self) -> str:
+        """Tells the gateway's runs apart: one that was started anew has forgotten its channels."""
 
     async def originate(self, origination: Origination) -> None:
         """Have a channel call an address.

@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from carrier_simulator.channel import Order
@@ -63,6 +64,7 @@ class Router:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._started_at = datetime.now(UTC)
         self._routes: dict[str, Callable[[Request], Response | Awaitable[Response]]] = {
             "POST channels": self._originate,
             "GET channels": self._list_channels,
@@ -188,6 +190,8 @@ class Router:
             {
                 "system": {"version": "carrier-simulator", "entity_id": "02:00:00:00:00:01"},
                 "status": {
+                    "startup_time": self._started_at.isoformat(timespec="milliseconds"),
+                    "last_reload_time": self._started_at.isoformat(timespec="milliseconds"),
                     "channels": len(self._network.channels),
                     "bridges": len(self._network.bridges),
                     "playbacks": len(self._network.playbacks),

@@ -81,6 +81,11 @@ class AriGateway:
         """Whether the gateway can be commanded and its signals are heard."""
         return self._socket.is_connected
 
+    @property
+    def run_id(self) -> str:
+        """When the gateway was started, in its own words, as told on the last connection."""
+        return self._socket.gateway_run
+
     async def run(self) -> None:
         """Connect, and again whenever the connection is lost, until closed."""
         await self._socket.run()
@@ -206,7 +211,8 @@ class AriGateway:
         answer = await self._command("GET", f"channels/{channel_id}")
         if answer.status != 404:
             return await self.lookup(channel_id)
-        return await self._find_ended(channel_id) or Sighting(Fate.NEVER_SEEN)
+        never = Sighting(Fate.NEVER_SEEN, gateway_run=self.run_id)
+        return await self._find_ended(channel_id) or never
 
     async def _find_ended(self, channel_id: str) -> Sighting | None:
         if self._call_records is None:
@@ -232,12 +238,13 @@ class AriGateway:
 
     async def _resolve_silence(self, channel_id: str) -> None:
         """Return if a call positively was never placed: whoever said no had passed it on."""
+        run_id = self.run_id
         await asyncio.sleep(SETTLED_AFTER_S)
         try:
             sighting = await self.lookup(channel_id)
         except (GatewayUnavailable, CommandRefused) as error:
             raise OriginationUnknown from error
-        if sighting.fate is not Fate.NEVER_SEEN:
+        if sighting != Sighting(Fate.NEVER_SEEN, gateway_run=run_id):
             raise OriginationUnknown
 
     # ---- requests and events

@@ -29,8 +29,18 @@ IN_FLIGHT = 300
 ANSWER_WITHIN_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 FIRST_PAUSE_REPLACED_S, LONGEST_PAUSE_REPLACED_S = 5.0, 60.0
+FILTER, RUN = "filter", "run"
+"""Names of the two requests that each connection begins with."""
 STEADY_AFTER_S = 10.0
 """A connection that has lasted so long starts the pauses anew."""
+
+ASK_RUN = {
+    "type": "RESTRequest",
+    "request_id": RUN,
+    "method": "GET",
+    "uri": "asterisk/info",
+    "query_strings": [{"name": "only", "value": "status"}],
+}
 
 
 class Unanswered(Exception):
@@ -86,6 +96,7 @@ class AriSocket:
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._last_id = 0
         self.connected_at = 0.0
+        self.gateway_run = ""
 
     @property
     def is_connected(self) -> bool:
@@ -199,9 +210,7 @@ class AriSocket:
 
     async def _listen(self, socket: ClientConnection) -> None:
         await self._choose_events(socket)
-        self._is_open = True
-        log.info("gateway connected", application=self._application)
-        self._on_connection(True)
+        await socket.send(json.dumps(ASK_RUN))
         async for text in socket:
             try:
                 self._hear(json.loads(text))
@@ -216,7 +225,7 @@ class AriSocket:
             json.dumps(
                 {
                     "type": "RESTRequest",
-                    "request_id": "0",
+                    "request_id": FILTER,
                     "method": "PUT",
                     "uri": f"applications/{self._application}/eventFilter",
                     "content_type": "application/json",
@@ -227,6 +236,8 @@ class AriSocket:
 
     def _hear(self, message: dict[str, Any]) -> None:
         match message.get("type"):
+            case "RESTResponse" if message["request_id"] == RUN:
+                self._begin(message)
             case "RESTResponse":
                 answer = self._waiting.pop(message["request_id"], None)
                 if answer is not None and not answer.done():
@@ -236,6 +247,14 @@ class AriSocket:
                 raise Replaced
             case _:
                 self._on_event(message)
+
+    def _begin(self, message: dict[str, Any]) -> None:
+        """The gateway has told which run of its own this is: from now on it is commanded."""
+        status = json.loads(message.get("message_body") or "{}").get("status", {})
+        self.gateway_run = str(status.get("startup_time", ""))
+        self._is_open = True
+        log.info("gateway connected", application=self._application, since=self.gateway_run)
+        self._on_connection(True)
 
     def _lose(self) -> None:
         self._socket = None

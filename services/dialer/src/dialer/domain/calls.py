@@ -131,6 +131,8 @@ class Call(Value):
     answered_at: datetime | None = None
     leg: Leg | None = None
     adopted_by: str = ""
+    gateway_run: str = ""
+    """Which run of the gateway was there when it was to be dialed; "": nobody knows."""
     is_doubtful: bool = False
     """Its former holder had the permit to originate it, and was never heard of again."""
 

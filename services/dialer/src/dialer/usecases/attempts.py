@@ -47,7 +47,11 @@ MEASURED_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class Live:
-    """A held attempt with the signals that wait to be folded and the time it must be over."""
+    """A held attempt with the signals that wait to be folded and the time it must be over.
+
+    Attributes:
+        is_placed: The gateway has said yes: from then on it may have rung, whatever is found later.
+    """
 
     held: Held
     campaign: Campaign
@@ -56,6 +60,7 @@ class Live:
     overdue_at: float = 0.0
     last_command: int = -1
     is_originating: bool = False
+    is_placed: bool = False
     look_again_at: float = 0.0
 
 

@@ -125,7 +125,7 @@ def intent(
     messages = [
         _message(
             CALL_EVENTS,
-            CallDialing(attempt=attempt, pacing=pacing),
+            CallDialing(attempt=attempt, pacing=pacing, gateway_run=held.call.gateway_run),
             attempt,
             subject=attempt.attempt_id,
             sequence=sequence_of(held.version),

@@ -133,7 +133,8 @@ class Dialing:
             return False
         attempt = self._attempt_of(campaign, claim, destination, at)
         target = retries.begin(claim.target, destination, at)
-        held = Held(Call(attempt=attempt), 1, target, claim.fence + 1)
+        call = Call(attempt=attempt, gateway_run=self._gateway.run_id)
+        held = Held(call, 1, target, claim.fence + 1)
         live = Live(held, campaign)
         script = None
         put_off = await self._holds.take(attempt, campaign) if not attempt.is_flow_only else None
@@ -356,6 +357,7 @@ class Dialing:
         try:
             with TRACES.calling("originate", attempt.attempt_id):
                 await self._gateway.originate(origination)
+            live.is_placed = True
             reach("origination-answered")
             ORIGINATIONS.labels("accepted").inc()
         except GatewayPaused as asked:

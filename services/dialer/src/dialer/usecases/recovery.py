@@ -2,7 +2,8 @@
 
 The rule: known to the gateway, adopt it; ended by its call records, settle it; positively never
 seen, dial it, unless a worker that may yet wake up had leave to do so; otherwise it is ambiguous:
-it counts as an attempt, and nothing is dialed on a guess.
+it counts as an attempt, and nothing is dialed on a guess. A gateway that was started anew has never
+seen what rang before, and one that said yes has seen it: neither is positive.
 """
 
 import asyncio
@@ -105,7 +106,7 @@ class Recovery:
             case Fate.ENDED:
                 cause = CAUSE_OF_DISPOSITION.get(sighting.disposition, FAILED_CAUSE)
                 self._attempts.hear_end(attempt_id, cause, was_answered=sighting.was_answered)
-            case Fate.NEVER_SEEN if live.held.call.is_undialed:
+            case Fate.NEVER_SEEN if is_certain(live, sighting):
                 await self._dialing.originate(live)
             case Fate.NEVER_SEEN | Fate.UNKNOWN:
                 await self._give_up(live)
@@ -155,6 +156,13 @@ class Recovery:
                 await self.recover(live)
         except (GatewayUnavailable, ChannelGone, CommandRefused, Transient):
             log.info("overdue call looked up later", attempt_id=attempt_id)
+
+
+def is_certain(live: Live, sighting: Sighting) -> bool:
+    """Whether a gateway that has never seen a call says by that that it has not rung."""
+    call = live.held.call
+    is_of_one_run = "" != call.gateway_run == sighting.gateway_run
+    return call.is_undialed and not live.is_placed and is_of_one_run
 
 
 async def settled_flow(attempts: Attempts, attempt_id: str, *, is_success: bool) -> None:

@@ -123,8 +123,8 @@ class DialerFold:
         match envelope.body:
             case TargetAdded() | TargetChanged() | TargetDeleted():
                 self._targets.take(envelope)
-            case CallDialing(attempt=attempt):
-                self._begin(attempt, sequence)
+            case CallDialing() as intent:
+                self._begin(intent, sequence)
             case CampaignCallForgotten(attempt_id=attempt_id):
                 self._forgotten.add(attempt_id)
             case CallBridge() as command:
@@ -138,9 +138,11 @@ class DialerFold:
             case fact:
                 self._follow(fact, sequence)
 
-    def _begin(self, attempt: Attempt, sequence: int) -> None:
-        if attempt.attempt_id not in self._open and attempt.attempt_id not in self._over:
-            self._open[attempt.attempt_id] = _Open(Call(attempt=attempt), sequence)
+    def _begin(self, intent: CallDialing, sequence: int) -> None:
+        attempt_id = intent.attempt.attempt_id
+        if attempt_id not in self._open and attempt_id not in self._over:
+            call = Call(attempt=intent.attempt, gateway_run=intent.gateway_run)
+            self._open[attempt_id] = _Open(call, sequence)
 
     def _follow(self, fact: Any, sequence: int) -> None:
         known = self._open.get(fact.attempt_id)
