@@ -1,0 +1,41 @@
+"""The rendered pods, run as a kubelet would run them, carry out a campaign on what asks for logins."""
+
+from pathlib import Path
+from typing import cast
+
+from campaignctl.stack import Stack
+
+from tests.cluster.conftest import objects_on
+from tests.cluster.network import Network
+from tests.cluster.running import Cluster, ClusterStack, cluster_of
+from tests.faults.campaign import Campaign
+from tests.secured.ground import Secured
+
+NAMES = ("campaign-manager", "dialer", "flow-runner")
+PAUSE_S = 4.0
+
+
+def campaign_on(stack: ClusterStack, targets: int, **how: object) -> Campaign:
+    return Campaign(cast(Stack, stack), targets, **how)  # type: ignore[arg-type]
+
+
+def assert_orderly(cluster: Cluster, there: Secured) -> None:
+    """Every pod has ended in time and as asked, after a life without a failed probe."""
+    for pod in cluster.gone:
+        name = pod.pod.name
+        assert not pod.was_killed, f"{name} had to be killed:\n{cluster.said(pod)[-3000:]}"
+        assert (pod.failures, pod.code) == ([], 0), f"{name}:\n{cluster.said(pod)[-3000:]}"
+        assert there.password not in cluster.said(pod)
+
+
+def test_a_campaign_passes_through_rendered_pods(
+    asking: Secured, pod_network: Network, tmp_path: Path
+) -> None:
+    with cluster_of(objects_on(asking), pod_network, tmp_path) as cluster:
+        stack = ClusterStack(cluster, asking.plain_bootstrap, asking.password)
+        one = campaign_on(stack, 40)
+        one.start()
+        one.await_end()
+        one.verify()
+        one.close()
+    assert_orderly(cluster, asking)
