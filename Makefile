@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards manifests crds
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues lock schemas dashboards manifests crds images pin-images test-images sbom
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,13 @@ test: $(READY) ## Run the tests, on real Kafka and real Redis where they can be 
 	@$(BIN)/pytest
 
 test-faults: $(READY) ## Break everything on purpose, for many minutes (SEED=N: as that time; SEEDS, TARGETS, MINUTES)
-	@$(BIN)/pytest -m faults tests/faults tests/simulation $(foreach name,seed seeds targets minutes,\
+	@$(BIN)/pytest -m faults tests/faults tests/simulation tests/e2e $(foreach name,seed seeds targets minutes,\
 		$(if $($(call upper,$(name))),--$(name) $($(call upper,$(name)))))
 
 upper = $(shell echo $(1) | tr a-z A-Z)
+
+test-images: $(READY) ## Carry out the Dockerfile without a Docker engine, and call from what it makes
+	@$(BIN)/pytest -m images tests/deploy -s
 
 check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .
@@ -79,14 +82,25 @@ manifests: $(READY) ## Write anew what the Helm chart has of the code, and what 
 crds: $(READY) ## Fetch anew the schemas of custom resources that the chart is checked with
 	@$(BIN)/python tests/deploy/crds/make_crds.py
 
+images: ## Build all images and try each; needs a Docker engine
+	@$(PYTHON) deploy/docker/images.py
+
+pin-images: ## Write the digests of what is run and built on into .env; needs docker buildx
+	@$(PYTHON) deploy/docker/pin_images.py
+
+sbom: $(READY) ## Write what each image holds to dist/sbom, as CycloneDX
+	@$(BIN)/python deploy/docker/sbom.py
+
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
 OURS = $(foreach member,$(MEMBERS),--no-emit-package campaign-engine-$(notdir $(patsubst %/,%,$(dir $(member)))))
 
 lock: ## Compile the lock files anew from the pyproject files
 	@$(LOCK) pyproject.toml --group dev $(OURS) -o requirements.lock
-	@$(LOCK) $(wildcard services/*/pyproject.toml) $(OURS) -o deploy/docker/services.lock
-	@$(LOCK) $(wildcard tools/*/pyproject.toml) $(OURS) -o deploy/docker/tools.lock
-	@$(LOCK) deploy/docker/build.in -o deploy/docker/build.lock
+	@for one in campaign-manager dialer flow-runner; do $(LOCK) services/$$one/pyproject.toml \
+		$(OURS) --constraints requirements.lock -o deploy/docker/$$one.lock; done
+	@$(LOCK) $(wildcard tools/*/pyproject.toml) $(OURS) --constraints requirements.lock \
+		-o deploy/docker/campaignctl.lock
+	@$(LOCK) deploy/docker/build.in --constraints requirements.lock -o deploy/docker/build.lock
 	@for one in arq others; do $(LOCK) bench/queues/requirements/$$one.txt \
 		-o bench/queues/requirements/$$one.lock; done

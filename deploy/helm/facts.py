@@ -52,8 +52,9 @@ class Program:
 
 def programs() -> tuple[Program, ...]:
     """Return the services, built and not yet run."""
+    manager = CampaignManagerSettings(jwt_secret=SecretStr("of nobody"))
     return (
-        Program(build_campaign_manager(CampaignManagerSettings()), CampaignManagerSettings),
+        Program(build_campaign_manager(manager), CampaignManagerSettings),
         Program(build_dialer(DialerSettings()), DialerSettings),
         Program(build_flow_runner(FlowRunnerSettings()), FlowRunnerSettings),
     )

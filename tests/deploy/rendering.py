@@ -9,17 +9,15 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 from kubernetes_validate.utils import all_versions
-from packaging.version import Version
 from referencing import Registry, Resource
 
 from deploy.helm import make_manifests
+from tests.deploy.manifests import Manifest
 
 CRDS = Path(__file__).parent / "crds"
 VALUES = make_manifests.VALUES
-NEWEST = sorted(set(all_versions()), key=Version)[-3:]
+NEWEST = sorted(set(all_versions()), key=lambda version: [*map(int, version.split("."))])[-3:]
 """The three newest minor versions of Kubernetes whose schemas are here."""
-
-Manifest = dict[str, Any]
 
 
 @cache

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.deploy import policies, rendering
-from tests.deploy.policies import POLICIES, Manifest, Policy, of_kind, program_of
+from tests.deploy import policies_of_fleets as fleets
+from tests.deploy import policies_of_links as links
+from tests.deploy import policies_of_pods as pods
+from tests.deploy import rendering
+from tests.deploy.manifests import Manifest, Policy, of_kind, program_of
+from tests.deploy.policies import POLICIES
 from tests.deploy.rendering import VALUES, objects
 
 Change = Callable[[list[Manifest]], None]
@@ -72,7 +76,7 @@ def told(name: str, value: str) -> Change:
 STRANGER = {"matchLabels": {"a": "b"}}
 SECRET = {"kind": "Secret", "metadata": {"name": "a"}}
 BREACHES: dict[Policy, list[Change]] = {
-    policies.pod_security_is_restricted: [
+    pods.pod_security_is_restricted: [
         put(pod, "hostNetwork", True),
         put(pod, "securityContext", {}),
         put(pod, "volumes", [{"name": "a", "hostPath": {}}]),
@@ -87,52 +91,52 @@ BREACHES: dict[Policy, list[Change]] = {
         put(security, "seLinuxOptions", {"type": "spc_t"}),
         put(container, "ports", [{"hostPort": 80}]),
     ],
-    policies.root_is_read_only: [put(security, "readOnlyRootFilesystem", False)],
-    policies.nobody_has_a_token: [
+    pods.root_is_read_only: [put(security, "readOnlyRootFilesystem", False)],
+    pods.nobody_has_a_token: [
         put(pod, "automountServiceAccountToken", True),
         put(pod, "serviceAccountName", "default"),
         without("ServiceAccount"),
     ],
-    policies.images_are_pinned: [
+    pods.images_are_pinned: [
         put(container, "image", "registry:5000/dialer:latest"),
         put(container, "image", "registry:5000/dialer"),
     ],
-    policies.resources_are_set: [put(container, "resources", {"requests": {"cpu": 1}})],
-    policies.probes_are_set: [
+    pods.resources_are_set: [put(container, "resources", {"requests": {"cpu": 1}})],
+    pods.probes_are_set: [
         lambda all_: container(all_).pop("readinessProbe"),
         put(container, "livenessProbe", {"httpGet": {"path": "/readyz"}}),
     ],
-    policies.no_secret_is_in_clear: [
+    pods.no_secret_is_in_clear: [
         lambda all_: all_.append(SECRET),
         told("DIALER_ARI_PASSWORD", "open sesame"),
         told("DIALER_REDIS_URL", "redis://user:word@host"),
         put(config, "CAMPAIGN_MANAGER_JWT_SECRET", "open sesame"),
     ],
-    policies.services_do_not_inherit_links: [put(pod, "enableServiceLinks", True)],
-    policies.pods_may_end_in_peace: [
+    pods.services_do_not_inherit_links: [put(pod, "enableServiceLinks", True)],
+    fleets.pods_may_end_in_peace: [
         put(pod, "terminationGracePeriodSeconds", 60),
         lambda all_: container(all_, "flow-runner").pop("lifecycle"),
     ],
-    policies.evictions_go_one_by_one: [
+    fleets.evictions_go_one_by_one: [
         without("PodDisruptionBudget"),
         put(spec("PodDisruptionBudget"), "maxUnavailable", 0),
     ],
-    policies.replicas_are_spread: [put(pod, "topologySpreadConstraints", [])],
-    policies.updates_take_nothing_away: [put(plan, "strategy", {"type": "Recreate"})],
-    policies.one_decides_how_many: [
+    fleets.replicas_are_spread: [put(pod, "topologySpreadConstraints", [])],
+    fleets.updates_take_nothing_away: [put(plan, "strategy", {"type": "Recreate"})],
+    fleets.one_decides_how_many: [
         put(plan, "replicas", 3),
         without("HorizontalPodAutoscaler"),
         put(spec("HorizontalPodAutoscaler"), "scaleTargetRef", {"name": "nobody"}),
     ],
-    policies.selectors_find_something: [
+    links.selectors_find_something: [
         put(spec("Service"), "selector", {"a": "b"}),
         put(container, "ports", []),
         put(plan, "selector", STRANGER),
     ],
-    policies.what_is_mounted_is_there: [without("ConfigMap"), put(pod, "volumes", [])],
-    policies.names_are_taken_once: [lambda all_: all_.append(all_[0])],
-    policies.everything_is_denied_first: [without("NetworkPolicy")],
-    policies.what_goes_out_is_named: [
+    links.what_is_mounted_is_there: [without("ConfigMap"), put(pod, "volumes", [])],
+    links.names_are_taken_once: [lambda all_: all_.append(all_[0])],
+    links.everything_is_denied_first: [without("NetworkPolicy")],
+    links.what_goes_out_is_named: [
         put(spec("NetworkPolicy"), "egress", [{"to": []}]),
         put(spec("NetworkPolicy"), "podSelector", STRANGER),
     ],

@@ -9,9 +9,9 @@ from contracts.topics import CATALOGUE
 
 from deploy.helm import facts
 from tests.deploy import rendering
-from tests.deploy.policies import PROGRAMS, of_kind, program_of
+from tests.deploy.manifests import PROGRAMS, Manifest, of_kind, program_of
 from tests.deploy.promtool import Promtool
-from tests.deploy.rendering import Manifest, objects
+from tests.deploy.rendering import objects
 
 DEBT = "campaign_engine_dial_debt_calls"
 CALLS = "campaign_engine_originations_total"

@@ -6,7 +6,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -172,6 +172,19 @@ async def test_a_second_socket_takes_the_application_over(
         await simulator.originate(unique("call"), "155570000")
         await event(second, "StasisStart")
         assert (await ask(first, "GET", "asterisk/info"))["status_code"] == 200
+
+
+async def test_a_filter_that_forgets_answers_keeps_them_back_as_asterisk_does(
+    simulator: Simulator,
+) -> None:
+    async with simulator.listen() as socket:
+        for allowed, comes in ((["StasisStart", "RESTResponse"], True), (["StasisStart"], False)):
+            body = json.dumps({"allowed": [{"type": type_} for type_ in allowed]})
+            await simulator.http.put("applications/test/eventFilter", content=body)
+            question = {"type": "RESTRequest", "request_id": "1", "method": "GET"}
+            await socket.send(json.dumps({**question, "uri": "asterisk/info"}))
+            with nullcontext() if comes else pytest.raises(TimeoutError):
+                await asyncio.wait_for(socket.recv(), 5 if comes else 0.3)
 
 
 async def test_a_number_that_is_busy_first_answers_on_its_nth_attempt(

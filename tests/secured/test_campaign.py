@@ -64,7 +64,8 @@ def test_a_campaign_passes_through_and_every_command_logs_in_as_the_services_do(
 
 
 async def test_a_service_may_not_tell_what_is_not_its_own(engine: Stack, secured: Secured) -> None:
-    where = Connections(**{n.lower(): v for n, v in settings_of(secured, "flow-runner").items()})
+    told: dict[str, Any] = settings_of(secured, "flow-runner")
+    where = Connections(**{name.lower(): value for name, value in told.items()})
     producer = build_producer(where, "flow-runner")
     await producer.start()
     try:
@@ -74,7 +75,7 @@ async def test_a_service_may_not_tell_what_is_not_its_own(engine: Stack, secured
         await producer.stop()
 
 
-def settings_of(secured: Secured, service: str) -> dict[str, str]:
+def settings_of(secured: Secured, service: str) -> dict[str, Any]:
     return secured.settings(KAFKA_USERNAME=user_of(service))
 
 

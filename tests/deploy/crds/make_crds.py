@@ -35,8 +35,8 @@ AUTH = "authParams"
 
 def main() -> None:
     """Fetch everything and write a file for each kind, and one for KEDA's triggers."""
-    for module, path in FROM_MODULES:
-        _write(yaml.safe_load((_module(module) / path).read_text("utf-8")), "@".join(module))
+    for module, place in FROM_MODULES:
+        _write(yaml.safe_load((_module(module) / place).read_text("utf-8")), "@".join(module))
     with tempfile.TemporaryDirectory() as folder:
         for path in _strimzi(Path(folder)):
             _write(yaml.safe_load(path.read_text("utf-8")), f"io.strimzi:api:{STRIMZI}")

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -149,13 +149,16 @@ class Engine:
     async def traces(self) -> tuple[int, dict[bytes, Any]]:
         """Return how much has been published, and all records that are stored."""
         ends = await self.reader.end_offsets(self.reader.assignment())
-        stored: dict[bytes, Any] = {}
-        async for key in self.redis.scan_iter(match="*", count=1000):
-            if key.startswith(
-                (b"{definitions}", b"{dialing-", b"{calls-", b"{number-")
-            ) and not key.endswith((b":relay", b":published", b":outbox")):
-                with suppress(Exception):
-                    stored[key] = await self.redis.dump(key)
+        keys = [
+            key
+            async for key in self.redis.scan_iter(match="*", count=5000)
+            if key.startswith((b"{definitions}", b"{dialing-", b"{calls-", b"{number-"))
+            and not key.endswith((b":relay", b":published", b":outbox"))
+        ]
+        async with self.redis.pipeline(transaction=False) as asked:
+            for key in keys:
+                asked.dump(key)
+            stored = dict(zip(keys, await asked.execute(), strict=True))
         return sum(ends.values()), stored
 
 

@@ -6,11 +6,12 @@
 -- version of its record ("0": it has no record yet, and needs no fence).
 -- The rate set holds, per origination of the last second, the instant at which it surely had begun;
 -- one that is still under way counts until its answer is told, or PATIENCE is over.
--- Answers: now, microseconds until asking again is worth it, then a word per question: "go" (its
--- record's version is one higher from then on), "later", "closed" (the gate is not open for this
--- run) or "lost" (the attempt is in other hands).
+-- Answers: now, microseconds until asking again is worth it, then a word per question: "go N" (in N
+-- microseconds, AHEAD at most; its record's version is one higher from then on), "later", "closed"
+-- (the gate is not open for this run) or "lost" (the attempt is in other hands).
 local SECOND = 1000000
 local PATIENCE = 30000000
+local AHEAD = 20000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local function whole(number) return string.format('%.0f', number) end
@@ -31,10 +32,19 @@ if KEYS[2] then
 end
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - SECOND))
-local free = is_open and per_second - redis.call('ZCARD', KEYS[1]) or 0
+local counted = redis.call('ZCARD', KEYS[1])
 local is_short = false
 
--- What an attempt is told; a permit that was given and whose answer got lost is given again.
+-- In how many microseconds there is room for one more: when as many as are too many have passed.
+local function room_in()
+  local too_many = counted - per_second + 1
+  if too_many <= 0 then return 0 end
+  local last = redis.call('ZRANGE', KEYS[1], too_many - 1, too_many - 1, 'WITHSCORES')
+  return math.max(0, tonumber(last[2]) + SECOND - now)
+end
+
+-- What an attempt is told; a permit that was given and whose answer got lost is given again, for when
+-- it surely is valid.
 local function word_for(id, version)
   if not is_open then return 'closed' end
   local raised = nil
@@ -45,25 +55,22 @@ local function word_for(id, version)
     has = tonumber(has)
     if has == version + 1 and by == 'permit' then
       redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
-      return 'go'
+      return 'go ' .. AHEAD
     end
     if has ~= version then return 'lost' end
     raised = (version + 1) .. '|permit|' .. body
   end
-  if free <= 0 then
+  local wait = room_in()
+  if wait > AHEAD then
     is_short = true
     return 'later'
   end
-  free = free - 1
   if raised then redis.call('SET', ARGV[2] .. id, raised) end
-  redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
-  return 'go'
+  counted = counted + redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
+  return 'go ' .. whole(wait)
 end
 
 for n = first, #ARGV, 2 do said[#said + 1] = word_for(ARGV[n], tonumber(ARGV[n + 1])) end
-if is_short then
-  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  if #oldest > 0 then said[2] = whole(tonumber(oldest[2]) + SECOND - now) end
-end
+if is_short then said[2] = whole(room_in() - AHEAD) end
 redis.call('PEXPIRE', KEYS[1], 60000)
 return said

@@ -2,7 +2,9 @@
 
 The rate is exact at the network, not here. A permit counts against its campaign from the moment it
 is given until one second after the gateway has answered, for by then the ring had surely begun: so
-no rolling second of the network sees more originations than the campaign may make.
+no rolling second of the network sees more originations than the campaign may make. Room that is
+about to be there is given away a moment ahead, and passed on when it is there: the way to the store
+and back costs none of the rate.
 """
 
 import asyncio
@@ -197,5 +199,16 @@ def _tell(line: _Line, words: list[bytes], at: datetime, asked_at: float) -> Non
         if word == LATER:
             later.append(asked)
         elif not asked[2].done():
-            asked[2].set_result(Permit(Word(word.decode()), at, asked_at))
+            kind, _, microseconds = word.partition(b" ")
+            permit = Permit(Word(kind.decode()), at, asked_at)
+            _pass_on(asked[2], permit, int(microseconds or 0))
     line.waiting.extendleft(reversed(later))
+
+
+def _pass_on(future: asyncio.Future[Permit], permit: Permit, wait_us: int) -> None:
+    """Give a permit to who waits for it, at once or when it is surely valid."""
+    if wait_us:
+        wait_s = (wait_us // 1_000 + 2) / 1_000  # timers know whole milliseconds, and round
+        asyncio.get_running_loop().call_later(wait_s, _pass_on, future, permit, 0)
+    elif not future.done():
+        future.set_result(permit)

@@ -18,7 +18,7 @@ from carrier_simulator.sounds import Sounds
 
 def main() -> None:
     """Serve until SIGTERM or ctrl-C."""
-    options = _options()
+    options = parser().parse_args()
     if sys.platform == "win32":
         asyncio.run(serve(options))
     else:
@@ -46,7 +46,7 @@ async def serve(options: argparse.Namespace) -> None:
     doors = Doors(
         Router(network), applications, username=options.username, password=options.password
     )
-    port = await doors.open(options.port, options.host)
+    port = await doors.open(options.port, host=options.host)
     sys.stdout.write(f"listening on {options.host}:{port}\n")
     sys.stdout.flush()
     await stopping.wait()
@@ -56,30 +56,29 @@ async def serve(options: argparse.Namespace) -> None:
     call_records.close()
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the command line."""
+    known = argparse.ArgumentParser(
         prog="python -m carrier_simulator",
-        description="A simulated telephone network that speaks the Asterisk REST Interface.",
+        description="A telephone network on loopback that speaks the Asterisk REST Interface.",
         epilog=explained(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="to listen on; loopback (default) unless in a container"
-    )
-    parser.add_argument("--port", type=int, default=0, help="0 chooses a free one (default)")
-    parser.add_argument(
+    known.add_argument("--host", default="127.0.0.1", help="loopback alone unless given")
+    known.add_argument("--port", type=int, default=0, help="0 chooses a free one (default)")
+    known.add_argument(
         "--journal", type=Path, required=True, help="originations, as JSON lines, appended"
     )
-    parser.add_argument(
+    known.add_argument(
         "--call-records", type=Path, required=True, help="ended channels, as CSV, appended"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of what other numbers do")
-    parser.add_argument(
+    known.add_argument("--seed", type=int, default=0, help="of what other numbers do")
+    known.add_argument(
         "--speed", type=_positive, default=1.0, help="divides all simulated durations"
     )
-    parser.add_argument("--username", default="dialer")
-    parser.add_argument("--password", default="dialer")
-    return parser.parse_args()
+    known.add_argument("--username", default="dialer")
+    known.add_argument("--password", default="dialer")
+    return known
 
 
 def _positive(text: str) -> float:

@@ -8,7 +8,7 @@ import base64
 import contextlib
 import json
 import struct
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from secrets import compare_digest
@@ -54,8 +54,8 @@ class Doors:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def open(self, port: int, host: str = "127.0.0.1") -> int:
-        """Listen, on loopback unless told otherwise; return the port, chosen freely for 0."""
+    async def open(self, port: int, *, host: str = "127.0.0.1") -> int:
+        """Listen; return the port, which is chosen freely for 0."""
         self._server = await asyncio.start_server(
             self._serve, host, port, backlog=1024, limit=READ_BYTES
         )
@@ -108,7 +108,11 @@ class Doors:
         if not names:
             writer.write(_encoded(Response(400, '{"message":"Missing parameter app"}')))
             return
-        conversation = Conversation(writer, self._router)
+        conversation = Conversation(
+            writer,
+            self._router,
+            lambda type_: any(self._applications.wants(n, type_) for n in names),
+        )
         if not conversation.accept(head.raw):
             return
         for name in names:
@@ -131,9 +135,12 @@ class Doors:
 class Conversation:
     """One WebSocket: events and responses out, requests in; what comes closely goes together."""
 
-    def __init__(self, writer: asyncio.StreamWriter, router: Router) -> None:
+    def __init__(
+        self, writer: asyncio.StreamWriter, router: Router, wants: Callable[[str], bool]
+    ) -> None:
         self._writer = writer
         self._router = router
+        self._wants = wants
         self._protocol = ServerProtocol(max_size=1 << 20)
         self._frames: list[bytes] = []
         self._flushed_at = 0.0
@@ -185,6 +192,8 @@ class Conversation:
         self._respond(asked, await response)
 
     def _respond(self, asked: dict[str, object], response: Response) -> None:
+        if not self._wants("RESTResponse"):
+            return  # as with Asterisk, the application's filter holds for answers too
         answer: dict[str, object] = {
             "type": "RESTResponse",
             "transaction_id": asked.get("transaction_id", ""),

@@ -24,9 +24,10 @@ HEARD: Final = (
     "ChannelStateChange",
     "PlaybackFinished",
     "PlaybackStarted",
+    "RESTResponse",  # the filter holds for answers too
     "StasisStart",
 )
-"""The types of event that the gateway is asked for."""
+"""The types of message that the gateway is asked for."""
 
 REMEMBERED_ANSWERS = 20_000
 
