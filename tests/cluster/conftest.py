@@ -1,20 +1,33 @@
 """A network of pods, with a Kafka and a Redis on it that ask everybody who he is."""
 
 import base64
+import compileall
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 from campaignctl.infrastructure import Ground
 
 from deploy.helm.make_manifests import render
-from tests.cluster.kubelet import is_possible
+from tests.cluster.kubelet import SHOWN, is_possible
 from tests.cluster.network import Network
 from tests.cluster.pods import Manifest
 from tests.deploy.rendering import parsed
 from tests.secured.ground import MECHANISM, USER, Secured, secured_ground
 
 SECRET = "engine-secrets"
+HERE = Path(__file__).parent
+LONG = ("test_control_plane", "test_rolling")
+"""What `make test` leaves out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("cluster")
+            if item.path.stem not in LONG:
+                item.add_marker("short")
 
 
 class Session(Protocol):
@@ -33,6 +46,8 @@ def tell(stack: Session) -> Callable[[str], None]:
 def pod_network() -> Iterator[Network]:
     if why := is_possible():
         pytest.skip(why)
+    for part in SHOWN:  # as pip does in an image, whose files nobody can write either
+        compileall.compile_dir(part, quiet=1)
     network = Network()
     yield network
     network.close()

@@ -1,8 +1,8 @@
 """Becomes a container: run by `unshare` in namespaces of its own, with the path of what it is told.
 
-It sees a root folder of its own, which holds the system's programs, Python and this working copy to
-read, and the volumes of its pod. Then it gives up every right and becomes the pod's command. It runs
-before Python finds any package, so it knows the standard library alone.
+It sees a root folder of its own, which holds the system's programs, Python and this working copy
+to read, and the volumes of its pod. Then it gives up every right and becomes the pod's command. It
+runs before Python finds any package, so it knows the standard library alone.
 """
 
 import ctypes
@@ -42,15 +42,7 @@ def bind(source: str, target: Path, *, is_read_only: bool) -> None:
 def furnish(root: Path, told: dict[str, Any]) -> None:
     """Put everything in its place under the root."""
     mount("pod", root, "tmpfs", 0, "mode=755")
-    bind("/usr", root / "usr", is_read_only=True)
-    for name in LINKS:
-        if (link := Path("/", name)).is_symlink():
-            (root / name).symlink_to(link.readlink())
-        elif link.is_dir():
-            bind(str(link), root / name, is_read_only=True)
-    for name in SYSTEM:
-        if (there := Path("/etc", name)).exists():
-            bind(str(there), root / "etc" / name, is_read_only=True)
+    show_system(root)
     (root / "etc/hosts").write_text(told["hosts"], encoding="utf-8")
     (root / "etc/nsswitch.conf").write_text("hosts: files\n", encoding="utf-8")
     for source, target in told["shown"]:
@@ -64,6 +56,19 @@ def furnish(root: Path, told: dict[str, Any]) -> None:
         bind(source, root / target.lstrip("/"), is_read_only=is_read_only)
     if told["is_root_read_only"]:
         mount("", root, "", REMOUNT | RO)
+
+
+def show_system(root: Path) -> None:
+    """Show the programs and libraries of the machine."""
+    bind("/usr", root / "usr", is_read_only=True)
+    for name in LINKS:
+        if (link := Path("/", name)).is_symlink():
+            (root / name).symlink_to(link.readlink())
+        elif link.is_dir():
+            bind(str(link), root / name, is_read_only=True)
+    for name in SYSTEM:
+        if (there := Path("/etc", name)).exists():
+            bind(str(there), root / "etc" / name, is_read_only=True)
 
 
 def main() -> None:

@@ -1,12 +1,11 @@
 """What an image brings along, read from the Dockerfile: entrypoint, environment, user, folder."""
 
-import json
-import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-DOCKERFILE = Path(__file__).parents[2] / "deploy" / "docker" / "Dockerfile"
+from tests.deploy.dockerfile import Dockerfile
+
+PATH = "/opt/engine/bin:/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
@@ -19,32 +18,14 @@ class Image:
     folder: str = "/"
 
 
-def images(text: str) -> dict[str, Image]:
-    """Return the images of a Dockerfile by the names of their stages."""
-    found: dict[str, Image] = {}
-    name = ""
-    for line in text.replace("\\\n", " ").splitlines():
-        word, _, rest = line.partition(" ")
-        if word == "FROM":
-            base, _, name = rest.partition(" AS ")
-            found[name] = found.get(base, Image(env={"PATH": "/usr/local/bin:/usr/bin:/bin"}))
-        elif name:
-            found[name] = _told(found[name], word, rest)
-    return found
-
-
-def _told(image: Image, word: str, rest: str) -> Image:
-    match word:
-        case "ENV":
-            pairs = dict(one.split("=", 1) for one in shlex.split(rest))
-            path = image.env["PATH"]
-            env = {key: value.replace("$PATH", path) for key, value in pairs.items()}
-            return replace(image, env={**image.env, **env})
-        case "USER":
-            return replace(image, user=int(rest.partition(":")[0]))
-        case "WORKDIR":
-            return replace(image, folder=rest)
-        case "ENTRYPOINT":
-            return replace(image, entrypoint=tuple(json.loads(rest)))
-        case _:
-            return image
+def image_of(dockerfile: Dockerfile, name: str) -> Image:
+    """Return what a stage of the Dockerfile and those that it stands on say."""
+    entrypoint, user, folder = (
+        dockerfile.last(name, word) for word in ("ENTRYPOINT", "USER", "WORKDIR")
+    )
+    return Image(
+        entrypoint=tuple(entrypoint.words if entrypoint else ()),
+        env={"PATH": PATH, **dockerfile.settings(name)},
+        user=int(user.rest.partition(":")[0]) if user else 0,
+        folder=folder.rest if folder else "/",
+    )

@@ -20,7 +20,8 @@ from campaignctl.supervision import ChildExited, Supervisor
 from tests.cluster.network import Network
 from tests.cluster.pods import Pod, Probe, Volume
 
-HERE = Path(__file__).parents[2]
+SHOWN = [str(Path(__file__).parents[2] / part) for part in ("libs", "services", "tools")]
+"""What of the working copy pods see, as packages that are installed in an image."""
 CONTAINER = Path(__file__).with_name("container.py")
 TICK_S = 0.05
 BACK_OFF_S = 10.0
@@ -152,7 +153,7 @@ class RunningPod:
             "hosts": "".join(f"{address} {name}\n" for name, address in lines.items()),
             "shown": [
                 (sys.prefix, "/opt/engine"),
-                *((one, one) for one in (sys.base_prefix, *_code())),
+                *((one, one) for one in (sys.base_prefix, *SHOWN)),
             ],
             "volumes": volumes,
             "is_root_read_only": pod.is_root_read_only,
@@ -271,10 +272,6 @@ def lay_out(folder: Path, volume: Volume, group: int) -> None:
         file.chmod(mode | (0o440 if group else 0))
     os.chown(folder, 0, group)
     folder.chmod(0o2777 if group else 0o777)
-
-
-def _code() -> list[str]:
-    return [str(HERE / part) for part in ("libs", "services", "tools")]
 
 
 def is_possible() -> str:

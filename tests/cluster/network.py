@@ -1,8 +1,8 @@
 """A network of this machine alone: an address for each pod, and one for each Service.
 
-Every pod has a network namespace of its own, so all replicas can listen on the same port, as they do
-in a cluster. A bridge joins them; nothing leads from it to anywhere else. A Service is a proxy that
-leads each new connection to one of the pods that are ready, in turn.
+Every pod has a network namespace of its own, so all replicas can listen on the same port, as they
+do in a cluster. A bridge joins them; nothing leads from it to anywhere else. A Service is a proxy
+that leads each new connection to one of the pods that are ready, in turn.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Rendered objects brought to life: Services, Jobs and Deployments, and the rollout of the latter."""
+"""Rendered objects brought to life: Services, Jobs, and Deployments with their rollouts."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +10,12 @@ from uuid import uuid4
 from campaignctl.stack import journal_lines
 from campaignctl.supervision import Supervisor
 
-from tests.cluster.images import DOCKERFILE, images
+from tests.cluster.images import image_of
 from tests.cluster.kubelet import TICK_S, Node, RunningPod
 from tests.cluster.network import Network
 from tests.cluster.pods import Manifest, Pod, pod_of
 from tests.cluster.rollout import Strategy, step, strategy_of
+from tests.deploy import dockerfile
 
 READY_WITHIN_S = 90.0
 
@@ -29,7 +30,7 @@ class Cluster:
 
     def __init__(self, objects: list[Manifest], node: Node) -> None:
         self._objects, self._node = objects, node
-        self._images = images(DOCKERFILE.read_text("utf-8"))
+        self._dockerfile = dockerfile.read()
         self.deployments = {
             one["metadata"]["name"]: one for one in objects if one["kind"] == "Deployment"
         }
@@ -112,7 +113,7 @@ class Cluster:
         space, address = self._node.network.add_pod()
         name = f"{owner}-{uuid4().hex[:5]}"
         program = template["spec"]["containers"][0]["image"].rpartition("/")[2].partition(":")[0]
-        image = self._images[program.partition("@")[0]]
+        image = image_of(self._dockerfile, program.partition("@")[0])
         return RunningPod(pod_of(template, name, address, self._objects, image), space, self._node)
 
     def _serve(self, service: Manifest) -> str:

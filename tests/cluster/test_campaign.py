@@ -1,4 +1,4 @@
-"""The rendered pods, run as a kubelet would run them, carry out a campaign on what asks for logins."""
+"""Rendered pods, run as a kubelet runs them, carry out a campaign on what asks for logins."""
 
 from pathlib import Path
 from typing import cast
