@@ -67,10 +67,13 @@ def asking(
 
 
 def values_of(there: Secured, **more: str) -> list[str]:
-    """Return what Helm is told, over the laptop's values, of what is here."""
+    """Return what Helm is told, over a file of values, of what is here."""
     told = {
         "trial.kafka.enabled": "false",
         "trial.redis.enabled": "false",
+        "autoscaling.by": "none",
+        "simulator.enabled": "true",
+        "kafka.replicationFactor": "1",
         "kafka.bootstrap": there.kafka_bootstrap,
         "kafka.protocol": "SASL_SSL",
         "kafka.mechanism": MECHANISM,
@@ -101,7 +104,7 @@ def secret_of(there: Secured) -> Manifest:
     return {"kind": "Secret", "metadata": {"name": SECRET}, "data": encoded}
 
 
-def objects_on(there: Secured, **more: str) -> list[Manifest]:
-    """Return what the chart makes for what is here."""
-    rendered = parsed(render("values-laptop", *values_of(there, **more)))
+def objects_on(there: Secured, values: str, **more: str) -> list[Manifest]:
+    """Return what the chart makes of a file of values for what is here."""
+    rendered = parsed(render(values, *values_of(there, **more)))
     return [*rendered, secret_of(there)]

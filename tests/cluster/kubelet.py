@@ -162,7 +162,7 @@ class RunningPod:
             "folder": pod.folder,
             "user": pod.user,
             "group": pod.group,
-            "groups": ",".join(map(str, {pod.group, pod.fs_group})),
+            "groups": ",".join(map(str, sorted({pod.group, pod.fs_group or pod.group}))),
             "command": pod.command,
             "env": dict(pod.env),
         }
@@ -216,8 +216,8 @@ class RunningPod:
 
     def _fail(self, kind: str) -> None:
         self.failures.append(f"its {kind} probe failed")
-        self._signal(signal.SIGKILL)
         while self.code is None:
+            self._signal(signal.SIGKILL)
             time.sleep(TICK_S)
 
 

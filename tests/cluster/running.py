@@ -17,7 +17,7 @@ from tests.cluster.pods import Manifest, Pod, pod_of
 from tests.cluster.rollout import Strategy, step, strategy_of
 from tests.deploy import dockerfile
 
-READY_WITHIN_S = 90.0
+READY_WITHIN_S = 180.0
 
 
 class Cluster:

@@ -1,7 +1,9 @@
 """Rendered pods, run as a kubelet runs them, carry out a campaign on what asks for logins."""
 
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from campaignctl.stack import Stack
 
@@ -11,8 +13,7 @@ from tests.cluster.running import Cluster, ClusterStack, cluster_of
 from tests.faults.campaign import Campaign
 from tests.secured.ground import Secured
 
-NAMES = ("campaign-manager", "dialer", "flow-runner")
-PAUSE_S = 4.0
+FAST = {"simulator.speed": "10"}
 
 
 def campaign_on(stack: ClusterStack, targets: int, **how: object) -> Campaign:
@@ -28,10 +29,20 @@ def assert_orderly(cluster: Cluster, there: Secured) -> None:
         assert there.password not in cluster.said(pod)
 
 
+def longest_pause_s(rings: list[dict[str, Any]], since: datetime | None = None) -> float:
+    """Return for how many seconds no call began."""
+    at = sorted(datetime.fromisoformat(line["at"]) for line in rings)
+    return max(
+        (after - before).total_seconds()
+        for before, after in pairwise(at)
+        if since is None or after > since
+    )
+
+
 def test_a_campaign_passes_through_rendered_pods(
     asking: Secured, pod_network: Network, tmp_path: Path
 ) -> None:
-    with cluster_of(objects_on(asking), pod_network, tmp_path) as cluster:
+    with cluster_of(objects_on(asking, "values-laptop", **FAST), pod_network, tmp_path) as cluster:
         stack = ClusterStack(cluster, asking.plain_bootstrap, asking.password)
         one = campaign_on(stack, 40)
         one.start()

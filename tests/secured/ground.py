@@ -141,7 +141,7 @@ def _kafka(ground: Ground, folder: Path, there: Secured, ports: list[int], name:
         name,
         [*kafka, "kafka.Kafka", str(properties)],
         ready=lambda: kafka_answers(there.plain_bootstrap),
-        within_s=60,
+        within_s=120,
     )
     return name
 
