@@ -45,7 +45,7 @@ class Cluster:
         for one in self._objects:
             if one["kind"] == "Job":
                 pod = self._run(one["metadata"]["name"], one["spec"]["template"])
-                self._until(lambda pod=pod: pod.code == 0, f"the end of {pod.pod.name}", pod)
+                self._await(pod, lambda one: one.code == 0)
                 pod.end()
                 pod.await_gone()
                 self.gone.append(pod)
@@ -54,7 +54,7 @@ class Cluster:
                 self.pods[name].append(self._run(name, deployment["spec"]["template"]))
         for name in self.deployments:
             for pod in self.pods[name]:
-                self._until(lambda pod=pod: pod.is_ready, f"{pod.pod.name} is ready", pod)
+                self._await(pod, lambda one: one.is_ready)
 
     def restart(self, name: str) -> float:
         """Replace all pods of a Deployment as its strategy says; return how long it took."""
@@ -102,10 +102,10 @@ class Cluster:
             for pod in pods:
                 pod.kill()
 
-    def _until(self, condition: Callable[[], bool], what: str, pod: RunningPod) -> None:
+    def _await(self, pod: RunningPod, condition: Callable[[RunningPod], bool]) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
-        while not condition():
-            late = f"not within {READY_WITHIN_S:g} s: {what}; {pod.failures}"
+        while not condition(pod):
+            late = f"{pod.pod.name}: not within {READY_WITHIN_S:g} s; {pod.failures}"
             assert time.monotonic() < deadline, f"{late}\n{self.said(pod)[-3000:]}"
             time.sleep(TICK_S)
 

@@ -46,7 +46,7 @@ def test_a_campaign_passes_through_rendered_pods(
         stack = ClusterStack(cluster, asking.plain_bootstrap, asking.password)
         one = campaign_on(stack, 40)
         one.start()
-        one.await_end()
+        one.await_end(120)
         one.verify()
         one.close()
     assert_orderly(cluster, asking)

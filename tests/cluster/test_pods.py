@@ -82,7 +82,7 @@ def test_an_image_of_root_is_not_started_where_that_is_forbidden() -> None:
 def test_services_are_named_unless_nobody_wants_that() -> None:
     service = {"kind": "Service", "metadata": {"name": "d-r"}, "spec": {"ports": [{"port": 1}]}}
     for wanted in (True, False):
-        spec = {"containers": [{}], "enableServiceLinks": wanted}
+        spec: Manifest = {"containers": [{}], "enableServiceLinks": wanted}
         template = {"metadata": {"labels": {}}, "spec": spec}
         assert ("D_R_PORT" in pod_of(template, "p", "", [service], IMAGE).env) is wanted
 

@@ -77,7 +77,7 @@ def test_every_service_is_rolled_and_nobody_notices(
         assert not one.is_over(), "there was something to dial all the time"
     caller.end()
     one.stop()
-    one.await_end()
+    one.await_end(120)
     one.verify(is_done=False)
     rung = Counter(line["number"] for line in one.rings())
     tell(f"{len(rung)} numbers were called; the API was asked {caller.asked} times")
