@@ -19,6 +19,7 @@ NETS = 256
 FIRST_POD, FIRST_SERVICE = 10, 200
 OURS = re.compile(r"\bce(\d+)(?:p\d+)?\b")
 CHUNK = 1 << 16
+OWN = "02:c6:12:00:00:01"
 
 Ready = Callable[[], list[tuple[str, int]]]
 """Where the pods of a Service are that take connections now."""
@@ -39,7 +40,8 @@ class Network:
         self.gateway = f"{self._net}.1"
         self._pods, self._services = count(FIRST_POD), count(FIRST_SERVICE)
         self._proxies: list[ServiceProxy] = []
-        _ip("link", "add", self._bridge, "type", "bridge")
+        # An address of its own: else it has that of a pod, and changes it when that pod goes.
+        _ip("link", "add", self._bridge, "address", OWN, "type", "bridge")
         self._add_address(self.gateway, 24)
         _ip("link", "set", self._bridge, "up")
 
