@@ -7,7 +7,7 @@ MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml tools/*/py
 READY := $(VENV)/.ready
 QUEUES := .venv-queues
 
-.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues bench-traces lock schemas dashboards manifests crds images pin-images test-images sbom
+.PHONY: help setup demo up test test-faults check bench bench-engine bench-target-queue bench-rebuild bench-replay bench-queues bench-traces lock schemas dashboards manifests crds images pin-images test-images test-cluster sbom
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ upper = $(shell echo $(1) | tr a-z A-Z)
 
 test-images: $(READY) ## Carry out the Dockerfile without a Docker engine, and call from what it makes
 	@$(BIN)/pytest -m images tests/deploy -s
+
+test-cluster: $(READY) ## Kubernetes' API server takes the objects; their pods are rolled in a campaign (minutes)
+	@$(BIN)/pytest -m cluster -rA tests/cluster
 
 check: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -60,22 +60,33 @@ class Secured:
 
 
 @contextmanager
-def secured_ground(ground: Ground, folder: Path) -> Iterator[Secured]:
-    """Have both for the time of the block; their processes are children of the ground."""
+def secured_ground(
+    ground: Ground, folder: Path, host: str = "127.0.0.1", name: str = "secured"
+) -> Iterator[Secured]:
+    """Have both for the time of the block; their processes are children of the ground.
+
+    Args:
+        folder: Empty; what they keep is there.
+        host: The address of this machine that they listen at.
+        name: Theirs at the supervisor, behind `kafka-` and `redis-`.
+    """
     authority, stranger = trustme.CA(), trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    certificate = authority.issue_cert(host, "localhost")
     authority.cert_pem.write_to_path(folder / "ca.pem")
     stranger.cert_pem.write_to_path(folder / "stranger.pem")
     (folder / "server.pem").write_bytes(as_pkcs8(certificate))
     ports = [free_port() for _ in range(4)]
     there = Secured(
-        kafka_bootstrap=f"127.0.0.1:{ports[0]}",
-        plain_bootstrap=f"127.0.0.1:{ports[1]}",
-        redis_url=f"rediss://127.0.0.1:{ports[3]}/0",
+        kafka_bootstrap=f"{host}:{ports[0]}",
+        plain_bootstrap=f"{host}:{ports[1]}",
+        redis_url=f"rediss://{host}:{ports[3]}/0",
         ca_file=folder / "ca.pem",
         other_ca_file=folder / "stranger.pem",
     )
-    children = [_kafka(ground, folder, there, ports), _redis(ground, folder, there, ports[3])]
+    children = [
+        _kafka(ground, folder, there, ports, f"kafka-{name}"),
+        _redis(ground, folder, there, ports[3], f"redis-{name}"),
+    ]
     try:
         yield there
     finally:
@@ -91,7 +102,8 @@ def as_pkcs8(certificate: trustme.LeafCert) -> bytes:
     return key.private_bytes(*wanted) + chain
 
 
-def _kafka(ground: Ground, folder: Path, there: Secured, ports: list[int]) -> str:
+def _kafka(ground: Ground, folder: Path, there: Secured, ports: list[int], name: str) -> str:
+    host = there.kafka_bootstrap.partition(":")[0]
     secured, plain, controller, _ = ports
     java, _version = require_java(ground.supervisor, ground.announce)
     jars, _ = require_jars(ground.supervisor, ground.announce)
@@ -103,10 +115,10 @@ def _kafka(ground: Ground, folder: Path, there: Secured, ports: list[int]) -> st
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(folder / "kafka"),
         "listeners": (
-            f"PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},"
-            f"SECURED://127.0.0.1:{secured}"
+            f"PLAINTEXT://{host}:{plain},CONTROLLER://127.0.0.1:{controller},"
+            f"SECURED://{host}:{secured}"
         ),
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{plain},SECURED://127.0.0.1:{secured}",
+        "advertised.listeners": f"PLAINTEXT://{host}:{plain},SECURED://{host}:{secured}",
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         "sasl.enabled.mechanisms": MECHANISM,
         "listener.name.secured.scram-sha-512.sasl.jaas.config": (
@@ -124,17 +136,18 @@ def _kafka(ground: Ground, folder: Path, there: Secured, ports: list[int]) -> st
     logins = [f"{MECHANISM}=[name={user},password={there.password}]" for user in users]
     tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
     added = [word for login in logins for word in ("--add-scram", login)]
-    ground.supervisor.run("kafka-secured-format", [*kafka, *tool, *added])
+    ground.supervisor.run(f"{name}-format", [*kafka, *tool, *added])
     ground.supervisor.start(
-        "kafka-secured",
+        name,
         [*kafka, "kafka.Kafka", str(properties)],
         ready=lambda: kafka_answers(there.plain_bootstrap),
-        within_s=60,
+        within_s=120,
     )
-    return "kafka-secured"
+    return name
 
 
-def _redis(ground: Ground, folder: Path, there: Secured, port: int) -> str:
+def _redis(ground: Ground, folder: Path, there: Secured, port: int, name: str) -> str:
+    host = there.kafka_bootstrap.partition(":")[0]
     binary = require_program("redis-server", ground.supervisor, ground.announce)
     rules = folder / "users.acl"
     rules.write_text(f"user default off\nuser {USER} on >{there.password} {REDIS_RIGHTS}\n")
@@ -145,9 +158,9 @@ def _redis(ground: Ground, folder: Path, there: Secured, port: int) -> str:
     durable = ["--appendonly", "yes", "--save", "", "--dir", str(folder)]
     address = there.redis_url.replace("://", f"://{USER}:{there.password}@")
     ground.supervisor.start(
-        "redis-secured",
-        [binary, "--bind", "127.0.0.1", *tls, *files, *durable, "--aclfile", str(rules)],
+        name,
+        [binary, "--bind", host, *tls, *files, *durable, "--aclfile", str(rules)],
         ready=lambda: redis_version(f"{address}?ssl_ca_certs={there.ca_file}") is not None,
         within_s=30,
     )
-    return "redis-secured"
+    return name

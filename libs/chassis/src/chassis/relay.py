@@ -85,8 +85,8 @@ class Relay:
         for shard in shards:
             count = int(await self._redis.xlen(outbox_key(shard)))
             waiting += count
-            if count:
-                rows: Any = await self._redis.xrange(outbox_key(shard), count=1)
+            rows: Any = await self._redis.xrange(outbox_key(shard), count=1) if count else []
+            if rows:  # else all was relayed between the two questions
                 now = time.monotonic() + self._ahead_s
                 oldest_s = max(oldest_s, now - int(rows[0][0].partition(b"-")[0]) / 1000)
         OUTBOX_MESSAGES.labels(namespace).set(waiting)

@@ -52,13 +52,21 @@ def rebuild(
 
         campaignctl rebuild --kafka-bootstrap kafka:9092 --redis-url redis://redis:6379/0
     """
-    asyncio.run(_rebuild(kafka_bootstrap, redis_url, is_forced=force, is_json=json_))
-    while watch:
-        time.sleep(LOOKED_EVERY_S)
+    if not watch:
+        asyncio.run(_rebuild(kafka_bootstrap, redis_url, is_forced=force, is_json=json_))
+        return
+    is_quiet = False
+    while True:
         try:
-            asyncio.run(_rebuild(kafka_bootstrap, redis_url, is_json=json_, is_quiet=True))
+            asyncio.run(
+                _rebuild(
+                    kafka_bootstrap, redis_url, is_forced=force, is_json=json_, is_quiet=is_quiet
+                )
+            )
+            force, is_quiet = False, True
         except CannotGoOn as trouble:
             a_console(to_stderr=True).print(f"[yellow]{escape(str(trouble))}[/]")
+        time.sleep(LOOKED_EVERY_S)
 
 
 async def _rebuild(
