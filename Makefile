@@ -72,9 +72,10 @@ $(QUEUES)/%/.ready: bench/queues/requirements/%.lock
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the tables of topics and metrics anew
+schemas: $(READY) ## Write JSON Schemas, AsyncAPI and the tables of topics, rights and metrics anew
 	@$(BIN)/python -m contracts.schemas
 	@$(BIN)/python -m campaignctl.metrics_page
+	@$(BIN)/python -m campaignctl.rights_page
 
 dashboards: $(READY) ## Write the dashboards of Grafana anew
 	@$(BIN)/python deploy/grafana/make_dashboards.py

@@ -102,23 +102,16 @@ class ImageRoots:
 
     def _placed(self, stage: Stage) -> Iterator[tuple[dict[str, str], Instruction]]:
         """Its instructions, each with the environment and the folder that it finds."""
-        place = (
-            {"PWD": "/", **self.dockerfile.settings(stage.parent)}
-            if self._is_ours(stage)
-            else {"PWD": "/"}
-        )
+        place = {"PWD": "/"}
+        if stage.parent in self.dockerfile.stages:
+            place |= self.dockerfile.settings(stage.parent)
         for one in stage.instructions:
             if one.word == "ENV":
-                place |= {
-                    k: v for k, v in (pair.split("=", 1) for pair in one.words) if k != "PATH"
-                }
+                place |= self.dockerfile.settings(stage.name)
             elif one.word == "WORKDIR":
                 place["PWD"] = one.rest
                 self._do(stage.name, f"mkdir -p {one.rest}")
             yield place, one
-
-    def _is_ours(self, stage: Stage) -> bool:
-        return stage.parent in self.dockerfile.stages
 
     def _copy(self, name: str, one: Instruction, folder: str) -> None:
         source, *rest = one.words if one.words[0].startswith("--from=") else ("", *one.words)

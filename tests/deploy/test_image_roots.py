@@ -6,6 +6,7 @@ brings is not tried here, `make images` does that.
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -159,6 +160,7 @@ def test_the_first_call_comes_soon(
         return time.monotonic() - began
 
     with ExitStack() as at_end, (tmp_path / "log").open("w+") as log:
+        at_end.callback(shutil.rmtree, calls)
 
         def start(image: str, *command: str, **env: str) -> None:
             words = roots.run(image, ("python", "-m", *command), env)

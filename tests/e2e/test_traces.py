@@ -26,13 +26,17 @@ def attempts(campaign: Campaign) -> list[str]:
 
 
 def whole(collector: Collector, attempt_id: str) -> list[Seen]:
-    """The trace of an attempt, once the last that happens in it has come."""
-    last = {("dialer", "attempt"), ("campaign-manager", "process call.settled")}
+    """The trace of an attempt, once the last that each service does in it has come."""
+    last = {
+        ("dialer", "attempt"),
+        ("flow-runner", "process call.hung_up"),
+        ("campaign-manager", "process call.settled"),
+    }
 
     def is_whole() -> bool:
         return last <= {(span.service, span.name) for span in collector.trace(attempt_id)}
 
-    until(is_whole, 10, "the whole trace")
+    until(is_whole, 30, "the whole trace")
     return collector.trace(attempt_id)
 
 

@@ -82,21 +82,23 @@ def test_a_collector_that_is_away_is_told_once_and_holds_nobody_up(
             originate(1000)
             time.sleep(0.1)
         spent = time.monotonic() - began
-    assert spent < 2.0
-    assert time.monotonic() - began < spent + 2.0
-    assert [line["event"] for line in logged if line["log_level"] == "warning"] == [
-        "traces are lost"
-    ]
-    assert "refused" in str(logged)
+    assert spent < 5.0
+    assert time.monotonic() - began < spent + 5.0
+    (warning,) = [line for line in logged if line["log_level"] == "warning"]
+    assert warning["event"] == "traces are lost"
+    assert "export" in warning["why"]
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
-def test_a_collector_that_never_answers_does_not_hold_up_the_end(collector: Collector) -> None:
+def test_a_collector_that_never_answers_does_not_hold_up_the_end(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "30")
     collector.is_silent = True
     began = time.monotonic()
     with at_work(collector.endpoint):
         originate()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
 
 
 def test_its_return_is_told(collector: Collector) -> None:

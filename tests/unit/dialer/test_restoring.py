@@ -19,8 +19,9 @@ from contracts.call import (
     CallSettled,
     Outcome,
 )
+from contracts.campaign import Campaign, CampaignCreated, CampaignLimits
 from contracts.envelope import Envelope, wrap
-from contracts.resources import Address
+from contracts.resources import Address, CampaignCallForgotten
 from contracts.target import (
     Destination,
     Target,
@@ -233,3 +234,17 @@ def test_an_agent_who_is_being_called_is_known_by_the_leg() -> None:
     call = call_of(restored(ADDED, DIALED, DIALING, bridge, failed))
     assert call.leg is not None
     assert call.leg.status is LegStatus.GONE
+
+
+def test_attempts_of_a_party_that_was_forgotten_are_counted_no_more() -> None:
+    """Their count stands under the number."""
+    limits = CampaignLimits(attempts_per_number_day=3)
+    campaign = Campaign(
+        campaign_id=CAMPAIGN, customer_id=CUSTOMER, limits=limits, created_at=AT
+    )  # fmt: skip
+    settled = CallSettled(outcome=Outcome.BUSY, is_success=False,
+                          target_status=TargetStatus.DONE, **OF, **SETTLED)  # fmt: skip
+    known = (told(16, CampaignCreated(campaign=campaign)), DIALING, told(32, settled))
+    forget = CampaignCallForgotten(attempt_id=ATTEMPT, customer_id=CUSTOMER, at=AT)
+    assert ":attempts" in str(restored(*known).keys())
+    assert "+12125550100" not in str(restored(told(0, forget), *known))

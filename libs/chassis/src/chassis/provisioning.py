@@ -20,6 +20,7 @@ from chassis.errors import Unfit
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
 DAY_MS = 24 * 3600 * 1000
+WEEK_MS = 7 * DAY_MS
 MIN_INSYNC = "min.insync.replicas"
 
 
@@ -27,7 +28,12 @@ def wanted(topic: Topic, replicas: int) -> tuple[NewTopic, NewTopic]:
     """Return a topic and the one of its dead letters as they are to be."""
     kept = (
         # A paused relay that wakes up late must do no harm: a day is kept uncompacted.
-        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)}
+        # Nor may what was replaced stay for ever: who asks to be forgotten is told by when.
+        {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": str(DAY_MS),
+            "max.compaction.lag.ms": str(WEEK_MS),
+        }
         if topic.cleanup is Cleanup.COMPACT
         else {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
     )

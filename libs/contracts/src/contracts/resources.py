@@ -191,6 +191,15 @@ class CampaignCallDeleted(Message):
     at: AwareDatetime
 
 
+class CampaignCallForgotten(Message):
+    """The party of an attempt asked to be forgotten: nothing may bring its address back."""
+
+    type: Literal["campaigncall.forgotten"] = "campaigncall.forgotten"
+    attempt_id: AttemptId
+    customer_id: CustomerId
+    at: AwareDatetime
+
+
 ResourceFact = (
     CustomerChanged
     | TagChanged
@@ -202,6 +211,7 @@ ResourceFact = (
     | OutplanChanged
     | DoNotCallChanged
     | CampaignCallDeleted
+    | CampaignCallForgotten
 )
 ResourceEvent = Annotated[
     Annotated[ResourceFact, Field(discriminator="type"), Tag("known")]

@@ -31,6 +31,10 @@ class TargetOutcome(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+FORGOTTEN = "forgotten"
+"""Stands for the address of a party that asked to be forgotten."""
+
+
 class Destination(Value):
     """One address of a target, with its own count of attempts."""
 
@@ -41,6 +45,11 @@ class Destination(Value):
     name: str = ""
     detail: str = ""
     attempt_count: int = Field(default=0, ge=0)
+
+    def forgotten(self) -> "Destination":
+        """Return the destination without whom it reaches."""
+        kept = {"slot": self.slot, "kind": self.kind, "attempt_count": self.attempt_count}
+        return Destination(address=FORGOTTEN, **kept)
 
 
 class Target(Value):

@@ -2,6 +2,7 @@
 
 from target_queue.claims import Claim, Claimed, Verdict
 from target_queue.deferrals import Deferrals
+from target_queue.forgetting import Forgetting, InCall
 from target_queue.gates import Gate
 from target_queue.listings import Listings
 from target_queue.numbers import Held, Numbers, Refusal, Why
@@ -16,8 +17,10 @@ __all__ = [
     "Claim",
     "Claimed",
     "Deferrals",
+    "Forgetting",
     "Gate",
     "Held",
+    "InCall",
     "Listings",
     "Numbers",
     "Pace",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chassis.outbox import Change, Outbox, OutMessage, StaleWrite, Write
+from chassis.outbox import Change, Outbox, OutMessage, Record, StaleWrite, Write
 from chassis.shards import shards_of
 from contracts.envelope import wrap
 from contracts.number import ListedNumber, NumberChanged
@@ -67,7 +67,7 @@ class Listings:
             messages: list[OutMessage] = []
             records = await self._outbox.read_many(keys)
             for number, key, record in zip(numbers, keys, records, strict=True):
-                before: list[str] = json.loads(record.body) if record else []
+                before = listed_of(record)
                 if (list_id in before) == is_listed:
                     continue
                 after = [one for one in before if one != list_id] + [list_id] * is_listed
@@ -76,7 +76,7 @@ class Listings:
                     Write(key, version, json.dumps(after, separators=(",", ":")).encode())
                 )
                 changed.append(number)
-                messages.append(_told(customer_id, number, after, version + 1))
+                messages.append(told(customer_id, number, after, version + 1))
             if not changed:
                 return 0
             try:
@@ -108,7 +108,11 @@ class Listings:
     async def has(self, customer_id: str, list_id: str, number: str) -> bool:
         """Whether a number is on a list."""
         record = await self._outbox.read(number_key(customer_id, number, "lists"))
-        return record is not None and list_id in json.loads(record.body)
+        return list_id in listed_of(record)
+
+    async def lists_of(self, customer_id: str, number: str) -> list[str]:
+        """Return the lists that a number is on."""
+        return listed_of(await self._outbox.read(number_key(customer_id, number, "lists")))
 
     async def page(self, list_id: str, after: str, size: int) -> list[str]:
         """Return numbers of a list that stand after one, in their order."""
@@ -121,6 +125,12 @@ class Listings:
         first = f"({after}" if after else "-"
         members: Any = await self._redis.zrangebylex(key, first, "+", start=0, num=size)
         return [member.decode() for member in members]
+
+
+def listed_of(record: Record | None) -> list[str]:
+    """Return the lists that the record of a number names."""
+    listed: list[str] = json.loads(record.body) if record else []
+    return listed
 
 
 def _parts(numbers: list[str]) -> list[list[str]]:
@@ -137,7 +147,8 @@ def _indexed(
     return ("ZADD", key, *(word for number in numbers for word in (0, number)))
 
 
-def _told(customer_id: str, number: str, list_ids: Sequence[str], version: int) -> OutMessage:
+def told(customer_id: str, number: str, list_ids: Sequence[str], version: int) -> OutMessage:
+    """Return the message that tells, with a version of its record, on which lists a number is."""
     listed = ListedNumber(customer_id=customer_id, number=number, list_ids=tuple(list_ids))
     envelope = wrap(
         NumberChanged(number=listed),

@@ -178,7 +178,6 @@ class TargetQueue:
 
     async def delete(self, outdial_id: str, target_id: str) -> Target | None:
         """Mark a target deleted: it is never dialed again. Return it, or None if there is none."""
-        shard = outdial_shard(outdial_id)
         operation = uuid.uuid4().hex[:12]
         while True:
             found = await self.load(outdial_id, target_id)
@@ -187,27 +186,7 @@ class TargetQueue:
             before, version = found
             now = await self.now()
             target = before.model_copy(update={"deleted_at": now, "updated_at": now})
-            body = TargetDeleted(target=target)
-            envelope = wrap(
-                body,
-                source=SOURCE,
-                subject=target_id,
-                sequence=sequence_of(version + 1),
-                at=now,
-                customer_id=target.customer_id,
-            )
-            change = Change(
-                shard=shard,
-                operation=operation,
-                writes=(Write(target_key(shard, target_id), version, pack(target)),),
-                also=(
-                    ("ZREM", due_key(shard, outdial_id), target_id),
-                    ("ZREM", claims_key(shard, outdial_id), target_id),
-                    *(("ZREM", key, target_id) for key in deferred_keys(shard, outdial_id)),
-                    ("XDEL", order_key(shard, outdial_id), f"{microseconds(target.created_at)}-0"),
-                ),
-                messages=(OutMessage.of(TARGET_EVENTS, envelope),),
-            )
+            change = withdrawal(target, version, operation)
             try:
                 await self._outbox.published(await self._outbox.commit(change))
             except StaleWrite:
@@ -328,4 +307,29 @@ def _addition(shard: str, operation: str, clock: Record | None, fresh: Sequence[
         ),
         also=tuple(also),
         messages=tuple(messages),
+    )
+
+
+def withdrawal(target: Target, version: int, operation: str) -> Change:
+    """Return the change that takes a target out of its outdial, decided on a version of it."""
+    outdial_id, id_, shard = target.outdial_id, target.target_id, outdial_shard(target.outdial_id)
+    envelope = wrap(
+        TargetDeleted(target=target),
+        source=SOURCE,
+        subject=id_,
+        sequence=sequence_of(version + 1),
+        at=target.updated_at,
+        customer_id=target.customer_id,
+    )
+    return Change(
+        shard=shard,
+        operation=operation,
+        writes=(Write(target_key(shard, id_), version, pack(target)),),
+        also=(
+            ("ZREM", due_key(shard, outdial_id), id_),
+            ("ZREM", claims_key(shard, outdial_id), id_),
+            *(("ZREM", key, id_) for key in deferred_keys(shard, outdial_id)),
+            ("XDEL", order_key(shard, outdial_id), f"{microseconds(target.created_at)}-0"),
+        ),
+        messages=(OutMessage.of(TARGET_EVENTS, envelope),),
     )

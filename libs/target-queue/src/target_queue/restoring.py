@@ -116,6 +116,10 @@ class NumbersFold:
         if envelope.sequence > self._kept.get(envelope.subject, (-1,))[0]:
             self._kept[envelope.subject] = envelope.sequence, envelope.body.number
 
+    def bury(self, subject: str) -> None:
+        """Forget a number: what was told of it before its tombstone is void."""
+        self._kept.pop(subject, None)
+
     def commands(self) -> Iterator[Command]:
         """Return the commands that restore the lists."""
         for sequence, listed in self._kept.values():

@@ -12,6 +12,7 @@ from campaignctl.errors import CannotGoOn
 from campaignctl.events import events
 from campaignctl.explain import explain
 from campaignctl.export import export
+from campaignctl.forget import forget
 from campaignctl.infrastructure import InfrastructureUnavailable
 from campaignctl.provision import provision_
 from campaignctl.rebuild import rebuild
@@ -49,6 +50,7 @@ app.command()(export)
 app.command("import")(import_)
 app.command()(diff)
 app.command()(redrive)
+app.command()(forget)
 app.command()(republish)
 
 

@@ -26,7 +26,7 @@ from chassis.restoring import Command, Fold
 from chassis.shards import every_shard, tag_of
 from chassis.store import connect
 from contracts.base import Unrecognized
-from contracts.topics import Topic
+from contracts.topics import NUMBER_EVENTS, Topic
 from dialer.usecases.restoring import DialerFold
 from flow_runner.usecases.restoring import FlowsFold
 from pydantic import ValidationError
@@ -78,9 +78,10 @@ class Folding:
     """All folds together: each message is parsed once, and only if one of them needs it."""
 
     def __init__(self) -> None:
+        self._numbers = NumbersFold()
         self._folds: tuple[Fold, ...] = (
             DefinitionsFold(),
-            NumbersFold(),
+            self._numbers,
             DialerFold(),
             CampaignCallsFold(),
             FlowsFold(),
@@ -99,6 +100,8 @@ class Folding:
         """Take what was read of a partition."""
         self.messages += len(records)
         for record in records:
+            if record.value is None and record.topic == NUMBER_EVENTS.name and record.key:
+                self._numbers.bury(record.key.decode())
             folds = self._wanted.get(type_of(record))
             parse = self._parse.get(record.topic)
             if not folds or parse is None or record.value is None:

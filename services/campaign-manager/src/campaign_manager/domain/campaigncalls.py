@@ -50,7 +50,7 @@ def fold(
     update: dict[str, object] = {"seen": max(sequence, call.seen)}
     match fact:
         case CallDialing(attempt=attempt):
-            update["attempt"] = attempt
+            update["attempt"] = call.attempt or attempt  # a forgotten party stays so
             status = CallStatus.DIALING
         case CallAnswered():
             status = CallStatus.PROGRESSING
@@ -61,3 +61,13 @@ def fold(
         update |= {"status": status, "updated_at": at}
     after = call.model_copy(update=update)
     return call if before is not None and after == before else after
+
+
+def forgotten(call: CampaignCall) -> CampaignCall:
+    """Return the campaigncall without whom it reached."""
+    if call.attempt is None:
+        return call
+    destination = call.attempt.destination.forgotten()
+    return call.model_copy(
+        update={"attempt": call.attempt.model_copy(update={"destination": destination})}
+    )

@@ -10,7 +10,7 @@ from chassis.outbox import Change, Outbox, OutMessage, Record, StaleWrite, Write
 from chassis.shards import shard_of
 from contracts.call import Attempt, CallDialing
 from contracts.envelope import Envelope, wrap
-from contracts.resources import CampaignCallDeleted
+from contracts.resources import CampaignCallDeleted, CampaignCallForgotten
 from contracts.topics import RESOURCE_EVENTS
 
 from campaign_manager.domain.campaigncalls import (
@@ -19,6 +19,7 @@ from campaign_manager.domain.campaigncalls import (
     CampaignCall,
     attempt_of,
     fold,
+    forgotten,
 )
 from campaign_manager.usecases.definitions import SOURCE
 from campaign_manager.usecases.errors import Conflict, Missing
@@ -97,14 +98,18 @@ class CampaignCalls:
             )
 
     async def _tell_deleted(self, call: CampaignCall, customer_id: str) -> None:
-        at = call.deleted_at or now()
-        envelope = wrap(
-            CampaignCallDeleted(attempt_id=call.attempt_id, customer_id=customer_id, at=at),
+        at, id_ = call.deleted_at or now(), call.attempt_id
+        deleted = CampaignCallDeleted(attempt_id=id_, customer_id=customer_id, at=at)
+        await self._tell(deleted, f"campaigncall/{id_}")
+
+    async def _tell(self, fact: CampaignCallDeleted | CampaignCallForgotten, subject: str) -> None:
+        envelope: Any = wrap(
+            fact,
             source=SOURCE,
-            subject=f"campaigncall/{call.attempt_id}",
+            subject=subject,
             sequence=0,
-            at=at,
-            customer_id=customer_id,
+            at=fact.at,
+            customer_id=fact.customer_id,
         )
         position = await self._outbox.commit(
             Change(SHARD, "", messages=(OutMessage.of(RESOURCE_EVENTS, envelope),))
@@ -192,3 +197,21 @@ class CampaignCalls:
         for owner_id in (call.campaign_id, customer_id):
             await self._outbox.redis.zrem(index_key(owner_id), attempt_id)
         return deleted
+
+    async def forget(self, attempt_id: str, customer_id: str) -> bool:
+        """Forget whom an attempt has reached, once Kafka knows; return whether it was shown.
+
+        It may be done again, and for one that is not here any more: a rebuild heeds it.
+        """
+        at = now()
+        fact = CampaignCallForgotten(attempt_id=attempt_id, customer_id=customer_id, at=at)
+        await self._tell(fact, f"forgotten/{attempt_id}")
+        while True:
+            call, version = await self._load(attempt_id)
+            if call is None:
+                return False
+            try:
+                await self._store(forgotten(call), version)
+            except StaleWrite:
+                continue
+            return True

@@ -9,10 +9,10 @@ from chassis.restoring import Command, record, version_of
 from contracts.base import Message
 from contracts.campaign import Campaign
 from contracts.envelope import Envelope
-from contracts.resources import AccessKey, Agent, CampaignCallDeleted
+from contracts.resources import AccessKey, Agent, CampaignCallDeleted, CampaignCallForgotten
 from contracts.topics import CALL_EVENTS, CAMPAIGN_EVENTS, RESOURCE_EVENTS
 
-from campaign_manager.domain.campaigncalls import CampaignCall, attempt_of, fold
+from campaign_manager.domain.campaigncalls import CampaignCall, attempt_of, fold, forgotten
 from campaign_manager.usecases.agents import login_key
 from campaign_manager.usecases.campaigncalls import call_key
 from campaign_manager.usecases.campaigncalls import index_key as calls_key
@@ -29,6 +29,7 @@ from campaign_manager.usecases.kinds import (
 )
 from campaign_manager.usecases.references import USED
 
+OF_CALLS = frozenset({"campaigncall.deleted", "campaigncall.forgotten"})
 FIRST = version_of(0, MESSAGES_PER_COMMIT)
 
 
@@ -36,7 +37,7 @@ class DefinitionsFold:
     """Restores resources and campaigns, and all that finds them."""
 
     topics = (RESOURCE_EVENTS, CAMPAIGN_EVENTS)
-    types = frozenset((*RESOURCE_EVENTS.types, *CAMPAIGN_EVENTS.types)) - {"campaigncall.deleted"}
+    types = frozenset((*RESOURCE_EVENTS.types, *CAMPAIGN_EVENTS.types)) - OF_CALLS
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], tuple[int, Kind[Any], Any]] = {}
@@ -86,16 +87,20 @@ class CampaignCallsFold:
     """Restores the attempts as the API shows them, as far back as Kafka keeps their story."""
 
     topics = (CALL_EVENTS, RESOURCE_EVENTS)
-    types = frozenset({"call.dialing", "call.answered", "call.settled", "campaigncall.deleted"})
+    types = frozenset({"call.dialing", "call.answered", "call.settled"}) | OF_CALLS
 
     def __init__(self) -> None:
         self._calls: dict[str, CampaignCall] = {}
         self._deleted: dict[str, CampaignCallDeleted] = {}
+        self._forgotten: set[str] = set()
 
     def take(self, envelope: Envelope[Any]) -> None:
         """Take a fact; a repeated one changes nothing."""
         if isinstance(envelope.body, CampaignCallDeleted):
             self._deleted[envelope.body.attempt_id] = envelope.body
+            return
+        if isinstance(envelope.body, CampaignCallForgotten):
+            self._forgotten.add(envelope.body.attempt_id)
             return
         attempt_id, _ = attempt_of(envelope.body)
         before = self._calls.get(attempt_id)
@@ -105,7 +110,8 @@ class CampaignCallsFold:
         """Return the commands that restore the campaigncalls."""
         for id_, folded in self._calls.items():
             deleted = self._deleted.get(id_)
-            call = folded.model_copy(update={"deleted_at": deleted.at if deleted else None})
+            known = forgotten(folded) if id_ in self._forgotten else folded
+            call = known.model_copy(update={"deleted_at": deleted.at if deleted else None})
             yield record(call_key(id_), FIRST, call.model_dump_json(exclude_none=True).encode())
             if call.attempt and not deleted:
                 created = micros(call.attempt.created_at)

@@ -1,12 +1,13 @@
 """Timelines: what the log tells of a campaign, a target or a call, for whom it belongs to."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
 
 from contracts.call import Attempt
+from contracts.target import FORGOTTEN, Destination
 from contracts.topics import (
     CALL_COMMANDS,
     CALL_EVENTS,
@@ -77,6 +78,7 @@ class Timelines:
         target = await self._queue.find(target_id, [outdial.id for outdial in outdials])
         if target is None:
             raise Missing("target")
+        _check_known(target.destinations)
         return Timeline(((TARGET_EVENTS, target_id),), target.created_at)
 
     async def of_call(self, attempt_id: str, customer_id: str) -> Timeline:
@@ -105,6 +107,7 @@ class Timelines:
         call = await self._campaigncalls.get(attempt_id, customer_id)
         if call.attempt is None:
             raise Missing("campaigncall")
+        _check_known((call.attempt.destination,))
         return call.attempt
 
     async def so_far(self, timeline: Timeline) -> list[TimelineEvent]:
@@ -141,3 +144,13 @@ class Timelines:
                     fresh.append(event)
                 seen.add(event.id)
             yield fresh
+
+
+def _check_known(destinations: Sequence[Destination]) -> None:
+    """Kafka keeps the story for a while yet, with whom it is about.
+
+    Raises:
+        Conflict: That party was forgotten.
+    """
+    if any(one.address == FORGOTTEN for one in destinations):
+        raise Conflict("the party was forgotten: its story is not shown")

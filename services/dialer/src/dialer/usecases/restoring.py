@@ -35,6 +35,7 @@ from contracts.campaign import (
 )
 from contracts.dialing import DialingDrained, DialingExhausted
 from contracts.envelope import Envelope
+from contracts.resources import CampaignCallForgotten
 from contracts.target import (
     Target,
     TargetAdded,
@@ -48,6 +49,7 @@ from contracts.topics import (
     CALL_EVENTS,
     CAMPAIGN_EVENTS,
     DIALING_EVENTS,
+    RESOURCE_EVENTS,
     TARGET_EVENTS,
 )
 from target_queue.gates import gate_of
@@ -94,11 +96,13 @@ class _Open:
 class DialerFold:
     """Restores what dialers work with."""
 
-    topics = (TARGET_EVENTS, CALL_EVENTS, CAMPAIGN_EVENTS, DIALING_EVENTS, CALL_COMMANDS)
+    topics = (
+        TARGET_EVENTS, CALL_EVENTS, CAMPAIGN_EVENTS, DIALING_EVENTS, CALL_COMMANDS, RESOURCE_EVENTS,
+    )  # fmt: skip
     types = frozenset({
         *TARGET_EVENTS.types, *CAMPAIGN_EVENTS.types, *DIALING_EVENTS.types, "call.dialing",
         "call.ringing", "call.answered", "call.bridged", "call.bridge_failed", "call.unbridged",
-        "call.adopted", "call.settled", "call.bridge",
+        "call.adopted", "call.settled", "call.bridge", "campaigncall.forgotten",
     })  # fmt: skip
 
     def __init__(self, now: datetime | None = None) -> None:
@@ -108,6 +112,7 @@ class DialerFold:
         self._settled: dict[str, tuple[Attempt, CallSettled]] = {}
         self._counted: defaultdict[str, list[Attempt]] = defaultdict(list)
         self._over: set[str] = set()
+        self._forgotten: set[str] = set()
         self._bridges: dict[str, CallBridge] = {}
         self._campaigns: dict[str, tuple[int, Campaign]] = {}
         self._told: dict[str, tuple[int, DialingExhausted | DialingDrained]] = {}
@@ -120,6 +125,8 @@ class DialerFold:
                 self._targets.take(envelope)
             case CallDialing(attempt=attempt):
                 self._begin(attempt, sequence)
+            case CampaignCallForgotten(attempt_id=attempt_id):
+                self._forgotten.add(attempt_id)
             case CallBridge() as command:
                 self._bridges[command.attempt_id] = command
             case DialingExhausted() | DialingDrained() as fact:
@@ -212,6 +219,8 @@ class DialerFold:
             if not (limits.attempts_per_number_day or limits.attempts_per_number_week):
                 continue
             for attempt in attempts:
+                if attempt.attempt_id in self._forgotten:
+                    continue
                 number = number_of(attempt.destination.address)
                 key = number_key(attempt.customer_id, number, "attempts")
                 yield ("ZADD", key, microseconds(attempt.created_at), attempt.attempt_id)
