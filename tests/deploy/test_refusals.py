@@ -23,6 +23,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
             },
             "flowRunner": {"replicas": 2, "speech": {"publicUrl": "speech.example.com"}},
             "gateway": {"url": "asterisk:8088"},
+            "traces": {"endpoint": "http://user:word@collector"},
             "monitoring": {"rules": {"docs": "docs.example.com"}},
         },
         [
@@ -39,8 +40,9 @@ CONTRADICTIONS: list[tuple[dict[str, Any], list[str]]] = [
             "campaignManager.jwt.secret: 2 replicas must sign logins with the same",
             "campaignManager.bootstrap.username: needs bootstrap.password.secret",
             "flowRunner.speech.publicUrl: 2 replicas behind one address must share",
-            'flowRunner.speech.publicUrl: "speech.example.com" is no address; it must begin with',
-            'gateway.url: "asterisk:8088" is no address; it must begin with',
+            'flowRunner.speech.publicUrl: "speech.example.com" is no address; write http://host:port',
+            'gateway.url: "asterisk:8088" is no address; write http://host:port',
+            'traces.endpoint: "http://user:word@collector" is no address; write http://host:port',
             'monitoring.rules.docs: "docs.example.com" is put before docs/how-to/alerts.md',
         ],
     ),
@@ -130,5 +132,5 @@ def test_each_sentence_of_the_chart_is_tried() -> None:
     """As many as the template has."""
     template = (make_manifests.CHART / "templates" / "refusals.yaml").read_text("utf-8")
     tried = sum(len(sentences) for _, sentences in CONTRADICTIONS)
-    twice = 2  # of publicUrl and gateway.url, and of two kinds of replicas, there is one for both
+    twice = 3  # there is one for all addresses (of which three are tried), one for two of replicas
     assert template.count("$wrong = append") == tried - twice

@@ -28,7 +28,12 @@
 {{- end -}}
 
 {{- define "engine.gateway.port" -}}
-{{- $url := include "engine.gateway.url" . | urlParse -}}
+{{- include "engine.url.port" (include "engine.gateway.url" .) -}}
+{{- end -}}
+
+{{/* Of http://host:port/path; that of the scheme if there is none. */}}
+{{- define "engine.url.port" -}}
+{{- $url := urlParse . -}}
 {{- if contains ":" $url.host -}}
 {{- splitList ":" $url.host | last -}}
 {{- else -}}

@@ -138,6 +138,12 @@ spec:
 {{ .prefix }}PROVISION_TOPICS: "false"
 {{ .prefix }}REPLICATION_FACTOR: {{ .root.Values.kafka.replicationFactor | quote }}
 {{ include "engine.connections.config" . }}
+{{- with .root.Values.traces }}
+{{- if .endpoint }}
+{{ $.prefix }}TRACES_ENDPOINT: {{ .endpoint | quote }}
+{{ $.prefix }}TRACES_SHARE: {{ .share | quote }}
+{{- end }}
+{{- end }}
 {{- with .config }}
 {{ . }}
 {{- end }}
