@@ -71,9 +71,9 @@ async def erase(
     for customer_id in found.owners:
         off = await _take_off(outbox, customer_id, spelling) if is_list_too else 0
         done.listings += off
-        key = f"{customer_id}/{spelling.number}".encode()
-        is_told = off > 0 or key in found.latest[NUMBER_EVENTS.name]
-        bury = _tombstone(producer, key, is_told=is_told)
+        subject = f"{customer_id}/{spelling.number}".encode()
+        is_told = off > 0 or subject in found.latest[NUMBER_EVENTS.name]
+        bury = _tombstone(producer, subject, is_told=is_told)
         done.numbers += await forgetting.number(customer_id, spelling.number, bury)
     return done
 
