@@ -204,3 +204,14 @@ def test_the_page_tells_how_long_pods_may_take_to_end() -> None:
     for one in services(objects("values")):
         seconds = one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
         assert f"{seconds} s" in page
+
+
+def test_what_is_there_for_trying_out_is_what_compose_runs() -> None:
+    images = dict(
+        re.findall(r"^(\w+)_IMAGE=(\S+)$", (facts.ROOT / ".env").read_text("utf-8"), re.M)
+    )
+    told = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["trial"]
+    assert {name: told[name]["image"] for name in ("kafka", "redis")} == {
+        "kafka": images["KAFKA"],
+        "redis": images["REDIS"],
+    }
