@@ -45,8 +45,6 @@ def furnish(root: Path, told: dict[str, Any]) -> None:
     show_system(root)
     (root / "etc/hosts").write_text(told["hosts"], encoding="utf-8")
     (root / "etc/nsswitch.conf").write_text("hosts: files\n", encoding="utf-8")
-    for source, target in told["shown"]:
-        bind(source, root / target.lstrip("/"), is_read_only=True)
     for name in DEVICES:
         bind(f"/dev/{name}", root / "dev" / name, is_read_only=False)
     (root / "tmp").mkdir(mode=0o1777)
@@ -54,6 +52,8 @@ def furnish(root: Path, told: dict[str, Any]) -> None:
     mount("proc", root / "proc", "proc", NOSUID)
     for source, target, is_read_only in told["volumes"]:
         bind(source, root / target.lstrip("/"), is_read_only=is_read_only)
+    for source, target in told["shown"]:  # above the volumes: a working copy may lie in /tmp
+        bind(source, root / target.lstrip("/"), is_read_only=True)
     if told["is_root_read_only"]:
         mount("", root, "", REMOUNT | RO)
 

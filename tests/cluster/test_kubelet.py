@@ -26,7 +26,7 @@ print(json.dumps({
     "writes tmp": may(lambda: pathlib.Path("/tmp/x").write_text("x")),
     "reads secret": may(lambda: pathlib.Path("/secret/password").read_text()),
     "writes secret": may(lambda: pathlib.Path("/secret/password").write_text("x")),
-    "sees the machine": os.path.exists("/etc/shadow") or os.path.exists("/home"),
+    "sees the machine": os.path.exists("/etc/shadow") or os.path.exists("/var"),
     "rights": [
         line.split()[1]
         for line in open("/proc/self/status")
