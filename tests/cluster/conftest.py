@@ -18,7 +18,7 @@ from tests.secured.ground import MECHANISM, USER, Secured, secured_ground
 
 SECRET = "engine-secrets"
 HERE = Path(__file__).parent
-LONG = ("test_control_plane", "test_rolling")
+LONG = ("test_campaign", "test_control_plane", "test_rolling")
 """What `make test` leaves out."""
 
 

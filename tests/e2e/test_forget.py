@@ -54,7 +54,9 @@ def left_in_redis(url: str, spelling: Spelling) -> list[bytes]:
                     value = redis.lrange(key, 0, -1)
                 case _:
                     value = redis.xrange(key)
-            if spelling.is_in(key) or spelling.number[1:] in repr(value):
+            told = repr(value)
+            names = spelling.number[1:] in told or spelling.listed[1:] in told
+            if spelling.is_in(key) or names:
                 found.append(key)
     return found
 

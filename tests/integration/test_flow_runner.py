@@ -289,10 +289,11 @@ async def test_two_replicas_fire_each_timer_once(world: World) -> None:
     for call in calls:
         await call.gets("call.hang_up")
     for call in calls:
-        told = [one for one in world.heard if one.subject == call.id]
-        finished = {one.id for one in told if one.type == "flow.action_finished"}
+        # A relay that takes over may tell again what was told: who hears it drops it by its id.
+        told = list({one.id: one for one in world.heard if one.subject == call.id}.values())
+        finished = [one for one in told if one.type == "flow.action_finished"]
         assert len(finished) == 3
-        assert len({one.id for one in told if one.type == "call.hang_up"}) == 1
+        assert len([one for one in told if one.type == "call.hang_up"]) == 1
         for kind in ("call.", "flow."):  # order is kept within a topic
             sequences = [one.sequence for one in told if one.type.startswith(kind)]
             assert sequences == sorted(set(sequences))

@@ -103,3 +103,12 @@ def test_rights_follow_the_catalogue() -> None:
         for producer in topic.producers:
             if producer != "anyone":
                 assert "Write" in rights_page.rights(producer, topic)
+
+
+def test_a_number_is_found_as_the_lists_have_it_too() -> None:
+    """They leave a trunk prefix out that does not belong there."""
+    spelling = Spelling("+110340000170101")
+    assert spelling.listed == "+10340000170101"
+    for named in ("+110340000170101", "+10340000170101"):
+        assert spelling.is_in(f'"{named}"'.encode())
+    assert not spelling.is_in(b'"+210340000170101"')

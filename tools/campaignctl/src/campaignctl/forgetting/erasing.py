@@ -71,10 +71,10 @@ async def erase(
     for customer_id in found.owners:
         off = await _take_off(outbox, customer_id, spelling) if is_list_too else 0
         done.listings += off
-        subject = f"{customer_id}/{spelling.number}".encode()
+        subject = f"{customer_id}/{spelling.listed}".encode()
         is_told = off > 0 or subject in found.latest[NUMBER_EVENTS.name]
         bury = _tombstone(producer, subject, is_told=is_told)
-        done.numbers += await forgetting.number(customer_id, spelling.number, bury)
+        done.numbers += await forgetting.number(customer_id, spelling.listed, bury)
     return done
 
 
@@ -92,8 +92,8 @@ def _tombstone(
 
 async def _take_off(outbox: Outbox, customer_id: str, spelling: Spelling) -> int:
     listings, count = Listings(outbox), 0
-    for list_id in await listings.lists_of(customer_id, spelling.number):
-        count += await listings.change(customer_id, list_id, [spelling.number], is_listed=False)
+    for list_id in await listings.lists_of(customer_id, spelling.listed):
+        count += await listings.change(customer_id, list_id, [spelling.listed], is_listed=False)
     return count
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from chassis.logs import mask
 from contracts.target import FORGOTTEN
+from target_queue.numbering import number_of
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 BETWEEN = r"[\s().\-/]{0,3}"
@@ -21,6 +22,9 @@ class Spelling:
     Args:
         number: `+` and the country code, no blanks.
 
+    Attributes:
+        listed: As lists and counts name it: without a trunk prefix that does not belong there.
+
     Raises:
         NotANumber: It is written otherwise.
     """
@@ -31,9 +35,10 @@ class Spelling:
                 "write the number as E.164: + and 7 to 15 digits, such as +12125550100"
             )
         self.number = number
-        apart = BETWEEN.join(number[1:])
+        self.listed = number_of(number)
+        apart = "|".join(BETWEEN.join(one[1:]) for one in sorted({number, self.listed}))
         # Neither longer numbers nor parts of an id are meant.
-        pattern = rf"(?<![0-9A-Za-z])\+?{apart}(?![0-9A-Za-z])"
+        pattern = rf"(?<![0-9A-Za-z])\+?(?:{apart})(?![0-9A-Za-z])"
         self._in_text = re.compile(pattern)
         self._in_bytes = re.compile(pattern.encode())
 
