@@ -1,6 +1,7 @@
 """Spans reach a collector; one that is away, refuses or never answers disturbs nobody."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,19 @@ def test_a_collector_that_never_answers_does_not_hold_up_the_end(
     with at_work(collector.endpoint):
         originate()
     assert time.monotonic() - began < 10.0
+
+
+def test_nothing_is_tried_again_after_the_end(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "30")
+    collector.go_away()
+    before = set(threading.enumerate())
+    with at_work(collector.endpoint):
+        originate()
+    for left in set(threading.enumerate()) - before:
+        left.join(1.0)
+        assert not left.is_alive(), left
 
 
 def test_its_return_is_told(collector: Collector) -> None:

@@ -45,7 +45,8 @@ def recording(service: str, instance: str, endpoint: str, share: float) -> Itera
     parts = urlsplit(endpoint)
     url = endpoint if parts.path.strip("/") else parts._replace(path=PATH).geturl()
     with _overheard() as said:
-        batches = BatchSpanProcessor(Patient(OTLPSpanExporter(url), parts.netloc, said))
+        exporter = Patient(OTLPSpanExporter(url), parts.netloc, said)
+        batches = BatchSpanProcessor(exporter)
         finished = _finisher(service, instance)
         TRACES.record(lambda span: batches.on_end(finished(span)), share)
         log.info("traces are recorded", collector=parts.netloc, share=share)
@@ -53,10 +54,11 @@ def recording(service: str, instance: str, endpoint: str, share: float) -> Itera
             yield
         finally:
             TRACES.record(None)
-            # It would wait for half a minute, and cannot be told otherwise.
+            # It would wait for half a minute, and cannot be told otherwise: then the exporter is.
             flushing = threading.Thread(target=batches.shutdown, daemon=True)
             flushing.start()
             flushing.join(FLUSHED_WITHIN_S)
+            exporter.shutdown()
 
 
 class Patient(SpanExporter):
@@ -72,9 +74,12 @@ class Patient(SpanExporter):
         """
         self._exporter, self._collector, self._said = exporter, collector, said
         self._lost = 0
+        self._is_shut = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send some spans, and give them up if that fails again and again."""
+        if self._is_shut:
+            return SpanExportResult.FAILURE
         self._said.clear()
         told = self._exporter.export(spans)
         if told is SpanExportResult.SUCCESS:
@@ -89,8 +94,10 @@ class Patient(SpanExporter):
         return told
 
     def shutdown(self) -> None:
-        """Give up what is under way."""
-        self._exporter.shutdown()
+        """Give up what is under way, and what comes after it."""
+        if not self._is_shut:
+            self._is_shut = True
+            self._exporter.shutdown()
 
 
 class _Ear(logging.Handler):
