@@ -136,10 +136,11 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
     service.wire(parts)
     async with AsyncExitStack() as stack:
         await _serve_http(stack, service)
-        work = asyncio.create_task(_work(service, parts, stop))
+        begun = asyncio.Event()
+        work = asyncio.create_task(_work(service, parts, begun, stop))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not parts.readiness.is_ready and not work.done():
+        if not begun.is_set():
             work.cancel()  # still waiting for a neighbour: nothing to hand over
         stopping.cancel()
         with suppress(asyncio.CancelledError):
@@ -175,7 +176,9 @@ async def _serve_http(stack: AsyncExitStack, service: Service) -> None:
     log.info("service listens", host=settings.http_host, port=port)
 
 
-async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
+async def _work(
+    service: Service, parts: Parts, begun: asyncio.Event, stop: asyncio.Event
+) -> None:
     """Wait for the neighbours, start everything, wait for the end, and stop in reverse."""
     ready = parts.readiness
     await persist(
@@ -213,6 +216,7 @@ async def _work(service: Service, parts: Parts, stop: asyncio.Event) -> None:
             _background(stack, loop)
         _background(stack, lambda: keeper.watch(parts.on_rebuilt))
         _background(stack, lambda: _watch(parts))
+        begun.set()
         ready.set("start", True)
         log.info("service ready")
         await stop.wait()
