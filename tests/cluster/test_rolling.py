@@ -15,7 +15,7 @@ from tests.cluster.test_campaign import assert_orderly, campaign_on, longest_pau
 from tests.secured.ground import Secured
 
 NAMES = ("campaign-manager", "flow-runner", "dialer")
-PAUSE_S = 5.0
+PAUSE_S = 2.0
 PER_SECOND = 4
 TARGETS = 4000
 """More than can be called meanwhile; the campaign is stopped when all are replaced."""

@@ -25,6 +25,8 @@ from tests.e2e.test_life import Api, numbers
 from tests.replaying import replayed_stack
 
 CAP = 30
+ENDS_WITHIN_S = 10.0
+"""Half of what one step of an end may take at most."""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,9 @@ def test_a_dialer_that_is_told_to_stop_hands_its_calls_over_and_cuts_none(
     api: httpx.Client, fleet: Stack
 ) -> None:
     outdial, campaign, before, dialer = under_way(fleet, api)
+    began = time.monotonic()
     fleet.children.stop(dialer)
+    assert time.monotonic() - began < ENDS_WITHIN_S, "it waits for nobody"
     wait_until(lambda: status_of(api, campaign) == "stop", within_s=120)
     lines = fleet.journal_lines()[before:]
     assert_nothing_lost_or_doubled(api, outdial, campaign, lines)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from chassis.batches import follow, subscribe
 from chassis.broker import build_broker
+from chassis.endings import end
 from chassis.membership import Barrier
 
 if TYPE_CHECKING:
@@ -140,6 +142,27 @@ async def test_a_named_member_that_ends_in_order_is_not_waited_for(
         async with market.member(others[1], member="leaves"):
             await market.until(lambda: has(2))
         await market.until(lambda: has(4), 4.0)  # a session lasts six seconds
+
+
+async def test_a_member_ends_at_once_however_much_comes(market: Market, handled: Handled) -> None:
+    """Neither what comes meanwhile is handled, nor does the end wait for it."""
+    broker = build_broker(market.settings, "test")
+    finish = subscribe(broker, topics=[market.topic], group=market.group, on_message=handled)
+
+    async def flood() -> None:
+        for number in count():
+            await market.place("k", number)
+
+    flooding = asyncio.create_task(flood())
+    await broker.start()
+    await handled.count(20)
+    async with asyncio.timeout(5):
+        await finish()
+        last = len(handled.numbers)
+        await asyncio.sleep(0.5)
+        await broker.stop()
+    await end(flooding)
+    assert len(handled.numbers) == last == await market.committed()
 
 
 async def test_a_revoke_waits_for_the_work_in_hand_and_its_commit(

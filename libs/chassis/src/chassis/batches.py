@@ -231,7 +231,7 @@ def subscribe(
         broker, topics, on_message, types, on_trouble,
         group=None if is_from_beginning else group,
     )  # fmt: skip
-    progress = Progress()
+    progress, is_over = Progress(), asyncio.Event()
 
     async def take(assigned: frozenset[TopicPartition]) -> None:
         on_assigned(assigned)
@@ -258,13 +258,10 @@ def subscribe(
 
     async def on_batch(records: Records) -> None:
         async with consumption.busy:
+            if is_over.is_set():
+                return  # it is for whoever gets the partitions
             consumer = subscriber.consumer
-            mine = consumer.assignment()
-            records = tuple(
-                record
-                for record in records
-                if TopicPartition(record.topic, record.partition) in mine
-            )
+            records = _its_own(consumer, records)
             with BATCH_SECONDS.labels(group).time():
                 await consumption.handle(records)
             progress.note(consumer, records)
@@ -274,17 +271,33 @@ def subscribe(
             await asyncio.sleep(GATHER_S)
 
     subscriber(on_batch)
-    for topic in topics:
-        lag = partial(_lag, lambda: subscriber.consumer, consumption.handled, topic.name)
-        LAG.labels(group, topic.name).set_function(lag)
+    _measure_lag(group, topics, lambda: subscriber.consumer, consumption.handled)
 
     async def finish() -> None:
         await joined(subscriber.consumer)
-        await consumption.busy.acquire()
+        async with consumption.busy:
+            is_over.set()
         await progress.close()
         let_leave(subscriber.consumer)
 
     return finish
+
+
+def _its_own(consumer: AIOKafkaConsumer, records: Records) -> Records:
+    """Return what is of partitions that a member still has."""
+    mine = consumer.assignment()
+    return tuple(one for one in records if TopicPartition(one.topic, one.partition) in mine)
+
+
+def _measure_lag(
+    group: str,
+    topics: Sequence[Topic],
+    consumer_of: Callable[[], Any],
+    handled: dict[TopicPartition, int],
+) -> None:
+    for topic in topics:
+        lag = partial(_lag, consumer_of, handled, topic.name)
+        LAG.labels(group, topic.name).set_function(lag)
 
 
 def _lag(consumer_of: Callable[[], Any], handled: dict[TopicPartition, int], topic: str) -> float:

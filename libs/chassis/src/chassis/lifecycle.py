@@ -176,9 +176,7 @@ async def _serve_http(stack: AsyncExitStack, service: Service) -> None:
     log.info("service listens", host=settings.http_host, port=port)
 
 
-async def _work(
-    service: Service, parts: Parts, begun: asyncio.Event, stop: asyncio.Event
-) -> None:
+async def _work(service: Service, parts: Parts, begun: asyncio.Event, stop: asyncio.Event) -> None:
     """Wait for the neighbours, start everything, wait for the end, and stop in reverse."""
     ready = parts.readiness
     await persist(
