@@ -67,8 +67,8 @@ def test_a_dialer_may_die_at_any_point_of_any_attempt(
     targets = asked.targets or 400
     for chosen in asked.seeds:
         chance = random.Random(f"{point}-{chosen}")
-        how = {"per_second": max(200, targets // 30), "concurrent": max(40, targets // 25)}
-        one = campaign(fleet, targets, endings=("70000",) * 4 + ("486",), **how)
+        how = {"per_second": max(200, targets // 20), "concurrent": max(40, targets // 25)}
+        one = campaign(fleet, targets, endings=("70000",) * 19 + ("486",), **how)
         one.start()
         one.await_rings(1)
         times = targets // (200 if point == "claimed" else 8)  # a claim is of many targets

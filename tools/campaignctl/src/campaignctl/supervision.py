@@ -160,7 +160,7 @@ class Supervisor:
         Raises:
             ChildExited: One ended unasked; each such end is reported once.
         """
-        for child in self._children.values():
+        for child in tuple(self._children.values()):  # another thread may start one meanwhile
             if child.is_wanted and (code := child.process.poll()) is not None:
                 child.is_wanted = False
                 raise ChildExited(child.recipe.name, code, child.tail())
