@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from campaignctl.infrastructure import Infrastructure
+from chassis import epoch
 from chassis.outbox import OutMessage
 from chassis.provisioning import provision
 from chassis.settings import ServiceSettings
@@ -201,6 +202,7 @@ class Ours:
     async def _enqueue(self, count: int) -> None:
         bootstrap = self._place.infrastructure.kafka_bootstrap
         outbox = Untold(connect(self._place.redis_url))
+        await epoch.begin(outbox.redis)
         await fill(TargetQueue(outbox), self._campaign.outdial_id or "", count)
         await outbox.redis.aclose()
         await provision(ServiceSettings(kafka_bootstrap=bootstrap))

@@ -17,7 +17,7 @@ from chassis.lifecycle import run
 from contracts.call import Attempt
 from dialer import app
 from dialer.domain.signals import CallSignal, ChannelEnded
-from dialer.ports import Fate, Origination, Sighting
+from dialer.ports import Fate, Gateway, Origination, Sighting
 from dialer.settings import Settings
 from dialer.usecases.campaigns import Campaigns
 
@@ -43,9 +43,10 @@ def item_of(address: str) -> int:
     return int(address[2:])
 
 
-class Waiting:
+class Waiting(Gateway):
     """A gateway whose calls are 50 ms of nothing."""
 
+    run_id = "bench"
     stood_in_for: frozenset[str] = frozenset()
 
     def __init__(
@@ -77,7 +78,16 @@ class Waiting:
         end = ChannelEnded(origination.channel_id, now, NORMAL_CLEARING, None, was_answered=True)
         self._on_signal(end)
 
-    async def lookup(self, _channel_id: str) -> Sighting:
+    async def play(self, channel_id: str, media: str, playback_id: str) -> None:
+        """Do nothing, as all that follows."""
+
+    async def stop_playback(self, playback_id: str) -> None: ...
+
+    async def connect(self, bridge_id: str, channel_ids: tuple[str, ...]) -> None: ...
+
+    async def hang_up(self, channel_id: str, cause: int = NORMAL_CLEARING) -> None: ...
+
+    async def lookup(self, channel_id: str) -> Sighting:  # noqa: ARG002 - all are alike
         """Say that nothing is known: the I/O died with its worker."""
         return Sighting(Fate.UNKNOWN)
 

@@ -16,7 +16,8 @@ from tests.replaying import replayed_stack
 
 Make = Callable[..., Campaign]
 
-CAP = 40
+CAP = 20
+"""So few that the two cores which everything shares are not full: then answers take longer."""
 USED = 0.98
 """A permit counts until a second after the answer, so what the answer takes is lost."""
 STOPPED_WITHIN_S = 1.0
