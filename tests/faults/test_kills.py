@@ -7,6 +7,7 @@ The sizes are small unless asked for: `--seeds 20 --targets 10000` is R1 in full
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,41 +53,51 @@ def the_dead(fleet: Stack) -> list[str]:
     return [name for name in fleet.programs if not fleet.children.is_running(name)]
 
 
+def revive(fleet: Stack) -> None:
+    for name in the_dead(fleet):
+        fleet.restart(name)
+
+
 @pytest.fixture(autouse=True)
 def whole(fleet: Stack) -> Iterator[None]:
     """Whoever was killed is there again for the next test."""
     yield
-    for name in the_dead(fleet):
-        fleet.restart(name)
+    revive(fleet)
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_dialer_may_die_at_any_point_of_any_attempt(
     point: str, campaign: Make, fleet: Stack, armed: Path, asked: Asked
 ) -> None:
-    targets = asked.targets or 400
-    for chosen in asked.seeds:
-        chance = random.Random(f"{point}-{chosen}")
-        how = {"per_second": max(200, targets // 20), "concurrent": max(40, targets // 25)}
-        one = campaign(fleet, targets, endings=("70000",) * 19 + ("486",), **how)
-        one.start()
-        one.await_rings(1)
-        times = targets // (200 if point == "claimed" else 8)  # a claim is of many targets
-        armed.write_text(f"{point} {1 + chance.randrange(max(1, times))}")
-        until(lambda: not armed.exists() and bool(the_dead(fleet)), 60, "the death of a dialer")
-        killed_at = datetime.now(UTC)
-        if chance.random() < 0.5:  # or the others take everything over
-            time.sleep(chance.uniform(0.0, 8.0))
-            for name in the_dead(fleet):
-                fleet.restart(name)
-        one.await_end(within_s=60 + targets / 50)
+    targets, looked = asked.targets or 400, list[Future[None]]()
+
+    def look_at(one: Campaign, seed: int, killed_at: datetime) -> None:
         ledgers = one.verify()
-        recovered_s = recovery_s(ledgers, killed_at)
-        lost = ambiguous(ledgers, killed_at)
-        asked.tell(f"{point} --seed {chosen}: recovered in {recovered_s:.1f} s, {lost} ambiguous")
+        recovered_s, lost = recovery_s(ledgers, killed_at), ambiguous(ledgers, killed_at)
+        asked.tell(f"{point} --seed {seed}: recovered in {recovered_s:.1f} s, {lost} ambiguous")
         assert recovered_s <= RECOVERED_WITHIN_S
-        for name in the_dead(fleet):
-            fleet.restart(name)
+
+    with ThreadPoolExecutor(1) as looking:  # at a campaign that is over, while the next is dialed
+        for chosen in asked.seeds:
+            chance = random.Random(f"{point}-{chosen}")
+            how = {"per_second": max(200, targets // 20), "concurrent": max(40, targets // 25)}
+            one = campaign(fleet, targets, endings=("70000",) * 19 + ("486",), **how)
+            one.start()
+            one.await_rings(1)
+            times = targets // (200 if point == "claimed" else 8)  # a claim is of many targets
+            armed.write_text(f"{point} {1 + chance.randrange(max(1, times))}")
+            until(lambda: not armed.exists() and bool(the_dead(fleet)), 60, "the death of a dialer")
+            killed_at = datetime.now(UTC)
+            if chance.random() < 0.5:  # or the others take everything over
+                time.sleep(chance.uniform(0.0, 8.0))
+                revive(fleet)
+            one.await_end(within_s=60 + targets / 50)
+            revive(fleet)
+            for earlier in looked:
+                earlier.result()
+            looked = [looking.submit(look_at, one, chosen, killed_at)]
+    for last in looked:
+        last.result()
 
 
 def recovery_s(ledgers: Ledgers, killed_at: datetime) -> float:
