@@ -153,15 +153,15 @@ async def test_a_member_ends_at_once_however_much_comes(market: Market, handled:
         for number in count():
             await market.place("k", number)
 
-    flooding = asyncio.create_task(flood())
-    await broker.start()
-    await handled.count(20)
-    async with asyncio.timeout(5):
-        await finish()
-        last = len(handled.numbers)
-        await asyncio.sleep(0.5)
-        await broker.stop()
-    await end(flooding)
+    async with AsyncExitStack() as at_end:
+        at_end.push_async_callback(end, asyncio.create_task(flood()))
+        await broker.start()
+        await handled.count(20)
+        async with asyncio.timeout(5):
+            await finish()
+            last = len(handled.numbers)
+            await asyncio.sleep(0.5)
+            await broker.stop()
     assert len(handled.numbers) == last == await market.committed()
 
 
