@@ -1,9 +1,10 @@
 """What a service says of a Kafka or Redis that it cannot work with, before it does anything."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from chassis import provisioning
 from chassis.errors import Unfit
 from chassis.meeting import meet_kafka, meet_redis
 from chassis.settings import ServiceSettings
@@ -126,6 +127,27 @@ async def test_missing_topics_are_named_and_waited_for(secured: Secured) -> None
     assert CALL_EVENTS.name in told
     await meet_kafka(settings_of(secured))
     await meet_kafka(settings_of(secured, PROVISION_TOPICS="false"))
+
+
+async def test_topics_are_made_when_the_broker_knows_them(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(AIOKafkaAdminClient):  # type: ignore[misc]
+        """Shows twice more what it knew before, as a broker does that is behind its controller."""
+
+        before: ClassVar[list[list[str]]] = []
+
+        async def create_topics(self, *made: Any, **how: Any) -> Any:
+            self.before.extend([await self.list_topics()] * 2)
+            return await super().create_topics(*made, **how)
+
+        async def list_topics(self) -> list[str]:
+            return self.before.pop() if self.before else await super().list_topics()
+
+    await remove_topics(secured)
+    monkeypatch.setattr(provisioning, "AIOKafkaAdminClient", Late)
+    await meet_kafka(settings_of(secured))
+    assert not Late.before
 
 
 async def test_more_replicas_than_there_are_brokers_are_refused(secured: Secured) -> None:

@@ -1,6 +1,8 @@
 """The topics of the catalogue on Kafka: made where they are missing, judged where they are."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,7 @@ from chassis.errors import Unfit
 RETENTION_MS = 30 * 24 * 3600 * 1000
 DAY_MS = 24 * 3600 * 1000
 WEEK_MS = 7 * DAY_MS
+SHOWN_WITHIN_S = 10.0
 MIN_INSYNC = "min.insync.replicas"
 
 
@@ -83,9 +86,19 @@ async def provision(
         answer = await admin.create_topics(missing)
         for row in answer.topic_errors:
             _judge(row[0], for_code(row[1]), row[2] if len(row) > 2 else "")
-        return [new.name for new in missing]
+        names = [new.name for new in missing]
+        await _shown(admin, names)
+        return names
     finally:
         await admin.close()
+
+
+async def _shown(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Wait until the broker knows topics that the controller has made: that is a moment later."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SHOWN_WITHIN_S):
+            while not set(names) <= set(await admin.list_topics()):
+                await asyncio.sleep(0.02)
 
 
 def _judge(topic: str, error: Any, detail: str | None) -> None:
