@@ -5,12 +5,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 from campaignctl.client import Client
 from campaignctl.stack import Stack
 from campaignctl.verification import Ledgers, verify
+from campaignctl.verification.ledgers import Shown
 from campaignctl.verification.reading import (
     ask_api,
     log_ends,
@@ -25,7 +27,7 @@ ENDINGS = ("70101", "70000", "486", "70002")
 
 
 class Campaign:
-    """A campaign of its own targets; every number is called until it has answered, twice at most.
+    """A campaign of its own targets; every number is called until it has answered.
 
     Args:
         stack: The engine.
@@ -34,6 +36,7 @@ class Campaign:
         per_second: Calls that may begin in a second.
         concurrent: Calls that may be open at a time.
         dial_timeout_ms: How long each may ring.
+        attempts: How often a number is called at most.
         fields: Of the campaign, over what it would have.
     """
 
@@ -46,11 +49,12 @@ class Campaign:
         per_second: int = 20,
         concurrent: int = 40,
         dial_timeout_ms: int = 10_000,
+        attempts: int = 2,
         fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.stack, self.targets = stack, targets
         self._since = log_ends(stack.kafka_bootstrap)
-        self._first = stack.journal.stat().st_size if stack.journal.exists() else 0
+        self._first, self._first_record = size_of(stack.journal), size_of(stack.call_records)
         self._client = httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False)
         login = {"username": stack.username, "password": stack.password}
         token = self._client.post("/auth/login", json=login).json()["token"]
@@ -69,7 +73,11 @@ class Campaign:
         for first in range(0, targets, ADDED_AT_ONCE):
             part = rows[first : first + ADDED_AT_ONCE]
             self.made(f"/outdials/{self.outdial}/targets", part)
-        timing = {"dial_timeout": dial_timeout_ms, "try_interval": 1000, "max_try_count_0": 2}
+        timing = {
+            "dial_timeout": dial_timeout_ms,
+            "try_interval": 1000,
+            "max_try_count_0": attempts,
+        }
         outplan = self.made("/outplans", {"name": name, **timing})
         self.id = self.made(
             "/campaigns",
@@ -122,7 +130,7 @@ class Campaign:
 
     def await_end(self, within_s: float = 60.0) -> None:
         """Return when the campaign has stopped by itself: every target is done."""
-        until(self.is_over, within_s, "the campaign's end")
+        until(self.is_over, within_s, "the campaign's end", every_s=0.25)
 
     def is_over(self) -> bool:
         """Whether the campaign has stopped."""
@@ -134,15 +142,19 @@ class Campaign:
         Args:
             is_done: Whether every target must be done by now.
         """
-        path = f"/campaigns/{self.id}/campaigncalls"
-        until(lambda: {call["status"] for call in self.every(path)} == {"done"}, 30, "all calls")
+        answers: dict[str, Shown] = {}
         with Client(self.stack.api_url) as client:
             client.identify(self.stack.username, self.stack.password)
-            answers = ask_api(client, [self.id])
-        _, ended = read_call_records(self.stack.call_records)
+
+            def are_over() -> bool:
+                answers.update(ask_api(client, [self.id]))
+                return set(answers[self.id].calls.values()) == {"done"}
+
+            until(are_over, 30, "the end of all calls")
+        _, ended = read_call_records(self.stack.call_records, self._first_record)
         ledgers = Ledgers(
             log=read_log(self.stack.kafka_bootstrap, since=self._since),
-            originations=read_journal(self.stack.journal),
+            originations=read_journal(self.stack.journal, self._first),
             ended_at=ended,
             answers=answers,
             campaign_ids=(self.id,),
@@ -200,8 +212,15 @@ class Campaign:
             token = page["next_page_token"]
 
 
-def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
+def size_of(file: Path) -> int:
+    """Return how many bytes a file has, none if there is none."""
+    return file.stat().st_size if file.exists() else 0
+
+
+def until(
+    condition: Callable[[], bool], within_s: float, what: str, *, every_s: float = 0.05
+) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {within_s:g} s"
-        time.sleep(0.05)
+        time.sleep(every_s)

@@ -1,7 +1,6 @@
-"""R1 and R2: dialers are killed, at every point of an attempt and again and again.
+"""R1: a dialer is killed at every point of an attempt.
 
-The sizes are small unless asked for: `--seeds 20 --targets 10000` is R1 in full, and
-`--minutes 5 --targets 50000` is R2.
+The sizes are small unless asked for: `--seeds 20 --targets 10000` is R1 in full.
 """
 
 import random
@@ -27,11 +26,8 @@ Make = Callable[..., Campaign]
 RECOVERED_WITHIN_S = 30.0
 ANSWERED_WITHIN = timedelta(seconds=1)
 """How long after a ring the gateway's answer is surely there."""
-LATENCIES = ("70000", "70500", "71000", "72000", "73900")
-"""Answers after up to two seconds, on a network that lives twenty times as fast."""
-ENDINGS = tuple(LATENCIES[n % len(LATENCIES)] if n != 25 else "945" for n in range(50))
-"""One of fifty is silent: it never calls back."""
-CALM_SHARE = 0.70
+ENDINGS = ("70000",) * 3 + ("486",) * 7
+"""Three of ten answer, the others are busy and not called again."""
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -44,7 +40,7 @@ def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def fleet(armed: Path, seed: int) -> Iterator[Stack]:
     settings = {"DIALER_FAILPOINT_FILE": str(armed), "DIALER_LOG_LEVEL": "warning"}
-    options = StackOptions(speed=20, dialers=4, settings=settings, seed=seed)
+    options = StackOptions(speed=20, dialers=2, settings=settings, seed=seed)
     with replayed_stack(options) as stack:
         yield stack
 
@@ -81,14 +77,14 @@ def test_a_dialer_may_die_at_any_point_of_any_attempt(
         for chosen in asked.seeds:
             chance = random.Random(f"{point}-{chosen}")
             how = {"per_second": max(200, targets // 20), "concurrent": max(40, targets // 25)}
-            one = campaign(fleet, targets, endings=("70000",) * 19 + ("486",), **how)
+            one = campaign(fleet, targets, endings=ENDINGS, attempts=1, **how)
             one.start()
             one.await_rings(1)
             times = targets // (200 if point == "claimed" else 8)  # a claim is of many targets
             armed.write_text(f"{point} {1 + chance.randrange(max(1, times))}")
             until(lambda: not armed.exists() and bool(the_dead(fleet)), 60, "the death of a dialer")
             killed_at = datetime.now(UTC)
-            if chance.random() < 0.5:  # or the others take everything over
+            if chance.random() < 0.5:  # or the other takes everything over
                 time.sleep(chance.uniform(0.0, 8.0))
                 revive(fleet)
             one.await_end(within_s=60 + targets / 50)
@@ -119,36 +115,3 @@ def ambiguous(ledgers: Ledgers, killed_at: datetime) -> int:
             assert rung_at is None or rung_at > killed_at - ANSWERED_WITHIN, story.attempt_id
             count += 1
     return count
-
-
-def test_dialers_that_die_every_three_seconds_dial_almost_as_much(
-    campaign: Make, fleet: Stack, asked: Asked
-) -> None:
-    chance, seconds = random.Random(asked.seeds[0]), asked.seconds
-    targets = asked.targets or 2000
-    how = {"endings": ENDINGS, "per_second": max(20, round(targets / seconds * 1.25))}
-    how |= {"concurrent": 400, "dial_timeout_ms": 3000}
-    paces = []
-    for is_calm in (True, False):
-        one = campaign(fleet, targets // 4 if is_calm else targets, **how)
-        one.start()
-        one.await_rings(1)
-        began, killed = time.monotonic(), 0
-        while not one.is_over():
-            time.sleep(3.0 if not is_calm else 0.5)
-            if not is_calm and time.monotonic() - began < seconds:
-                name = chance.choice([n for n in fleet.programs if n.startswith("dialer")])
-                fleet.kill(name)
-                fleet.children.restart(name)
-                killed += 1
-        paces.append(pace(one))
-        one.verify()
-        asked.tell(f"{killed} deaths: {paces[-1]:.1f} calls a second")
-    assert paces[1] >= CALM_SHARE * paces[0]
-
-
-def pace(campaign: Campaign) -> float:
-    """Return the first attempts per second of a campaign, without its slow end."""
-    at = sorted(datetime.fromisoformat(line["at"]) for line in campaign.rings())
-    most = at[: round(len(at) * 0.9)]
-    return len(most) / (most[-1] - most[0]).total_seconds()

@@ -25,14 +25,18 @@ SLOTS = range(5)
 Progress = Callable[[int, int], None]
 
 
-def read_journal(path: Path) -> list[Origination]:
+def read_journal(path: Path, offset: int = 0) -> list[Origination]:
     """Return the originations of the simulated network's journal, in their order.
+
+    Args:
+        path: The journal.
+        offset: Where to begin, in bytes.
 
     Raises:
         CannotGoOn: It cannot be read, or is none.
     """
     found = []
-    for number, line in _lines(path):
+    for number, line in _lines(path, offset):
         try:
             row = json.loads(line)
             at = datetime.fromisoformat(row["at"])
@@ -42,26 +46,30 @@ def read_journal(path: Path) -> list[Origination]:
     return sorted(found, key=lambda one: one.at)
 
 
-def read_call_records(path: Path) -> tuple[list[Origination], dict[str, datetime]]:
+def read_call_records(path: Path, offset: int = 0) -> tuple[list[Origination], dict[str, datetime]]:
     """Return the originations that a gateway's call records tell, and when each call had ended.
 
     The instants are whole seconds: a call began within the second that its record names. One that
     was bridged has several, each from where the one before ends: together they are one call.
+
+    Args:
+        path: The records.
+        offset: Where to begin, in bytes.
 
     Raises:
         CannotGoOn: They cannot be read, or are none.
     """
     begun: list[Origination] = []
     ended: dict[str, datetime] = {}
-    for start, end, channel_id, number in sorted(_spans(path)):
+    for start, end, channel_id, number in sorted(_spans(path, offset)):
         if channel_id not in ended or start > ended[channel_id] + SECOND:
             begun.append(Origination(channel_id, number, start, start + SECOND))
         ended[channel_id] = max(end, ended.get(channel_id, end))
     return begun, ended
 
 
-def _spans(path: Path) -> Iterator[tuple[datetime, datetime, str, str]]:
-    for number, line in _lines(path):
+def _spans(path: Path, offset: int) -> Iterator[tuple[datetime, datetime, str, str]]:
+    for number, line in _lines(path, offset):
         row = next(csv.reader([line]))
         try:
             start = datetime.fromisoformat(row[START]).replace(tzinfo=UTC)
@@ -71,10 +79,11 @@ def _spans(path: Path) -> Iterator[tuple[datetime, datetime, str, str]]:
         yield start, end, row[UNIQUE_ID], row[DST]
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, offset: int) -> Iterator[tuple[int, str]]:
     """Yield the whole lines of a file that may still be written."""
     try:
         with path.open(encoding="utf-8") as file:
+            file.seek(offset)
             for number, line in enumerate(file, 1):
                 if line.endswith("\n") and line.strip():
                     yield number, line
