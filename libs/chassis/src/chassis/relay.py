@@ -177,7 +177,11 @@ class Relay:
                 await self._publish(entries)
                 last = entries[-1][0]
                 keys = [outbox_key(shard), published_key(shard), lease_key(shard)]
-                await self._trim(keys=keys, args=[last, self._holder])
+                if not await self._trim(keys=keys, args=[last, self._holder]):
+                    log.warning("relay lease was lost", shard=shard)
+                    last = b"0"  # if it is ours again, all that is left is published once more
+                    await asyncio.sleep(BEAT_S)
+                    continue
                 self._tell(shard, "")
                 if len(entries) < FULL_BATCH:
                     await asyncio.sleep(GATHER_S)
