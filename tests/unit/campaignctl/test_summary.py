@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from campaignctl.mix import Planned, planned_targets
-from campaignctl.summary import Evidence, by_kind, differences, figures
+from campaignctl.summary import (
+    Evidence,
+    by_kind,
+    differences,
+    figures,
+    without_withdrawn,
+)
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -72,6 +78,26 @@ def evidence_of(count: int) -> Evidence:
 
 def test_a_run_as_foretold_shows_no_difference() -> None:
     assert differences(evidence_of(200)) == []
+
+
+def test_what_was_withdrawn_before_it_rang_is_no_difference() -> None:
+    told = evidence_of(20)
+    withdrawn = [{**row, "id": f"{row['id']}, withdrawn"} for row in told.attempts[:3]]
+    for row in withdrawn:
+        row["result"] = "fail"
+    listed = [*withdrawn, *told.attempts]
+    assert differences(replace(told, attempts=listed))
+    left = without_withdrawn(listed, told.targets, told.originations)
+    assert differences(replace(told, attempts=left)) == []
+
+
+def test_what_counts_and_never_rang_is_one() -> None:
+    told = evidence_of(20)
+    assert told.originations is not None
+    rung = told.originations[1:]
+    left = without_withdrawn(told.attempts, told.targets, rung)
+    assert left == list(told.attempts)
+    assert differences(replace(told, attempts=left, originations=rung))
 
 
 def test_the_figures_add_up() -> None:

@@ -26,7 +26,7 @@ from campaignctl.stack import (
     journal_lines,
     running_stack,
 )
-from campaignctl.summary import Evidence, Row
+from campaignctl.summary import Evidence, Row, without_withdrawn
 from campaignctl.verification import verify
 from campaignctl.verification.reading import ledgers_of
 
@@ -126,7 +126,7 @@ def dial(
         campaign_id=made.campaign_id,
         planned=planned,
         targets=targets,
-        attempts=attempts,
+        attempts=without_withdrawn(attempts, targets, rung),
         originations=rung,
         answered_calls=answered(engine, rung),
         started_at=started_at,

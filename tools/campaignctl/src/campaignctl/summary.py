@@ -23,7 +23,7 @@ class Evidence:
 
     Attributes:
         targets: All targets of the outdial, as the API tells.
-        attempts: All campaigncalls of the campaign, as the API tells.
+        attempts: All campaigncalls of the campaign, as the API tells, that were not withdrawn.
         originations: Lines of the journal since before the start; None: there is no journal.
         answered_calls: Attempts that the network's call records tell as answered; None: there are
             no call records.
@@ -80,6 +80,35 @@ class KindRow:
     targets: int
     answered: int
     attempts: int
+
+
+def without_withdrawn(
+    attempts: Sequence[Row], targets: Sequence[Row], originations: Sequence[Row] | None
+) -> list[Row]:
+    """Leave out what was withdrawn before it rang, as an attempt is whose permit has run out.
+
+    The network was not asked for it, and its target does not count it. Without a journal nobody can
+    tell: then all are kept.
+    """
+    if originations is None:
+        return list(attempts)
+    rung = {line["channel_id"] for line in originations}
+    silent = [attempt for attempt in attempts if attempt["id"] not in rung]
+    counted = Counter(
+        {
+            (target["id"], destination["target"]): _tries(target, slot)
+            for target in targets
+            for slot in SLOTS
+            if (destination := target[f"destination_{slot}"])
+        }
+    )
+    counted.subtract(_tried_at(attempt) for attempt in attempts)
+    withdrawn = set()
+    for attempt in silent:
+        if counted[_tried_at(attempt)] < 0:
+            counted[_tried_at(attempt)] += 1
+            withdrawn.add(attempt["id"])
+    return [attempt for attempt in attempts if attempt["id"] not in withdrawn]
 
 
 def figures(evidence: Evidence) -> Figures:
@@ -228,6 +257,10 @@ def _moments(evidence: Evidence) -> Iterator[datetime]:
 def _rate(moments: Sequence[datetime]) -> float:
     span = (moments[-1] - moments[0]).total_seconds() if moments else 0.0
     return round((len(moments) - 1) / span, 1) if span else 0.0
+
+
+def _tried_at(attempt: Row) -> tuple[str, str]:
+    return attempt["outdial_target_id"], attempt["destination"]["target"]
 
 
 def _tries(target: Row, slot: int) -> int:
