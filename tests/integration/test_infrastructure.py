@@ -21,6 +21,7 @@ from campaignctl.infrastructure import (
     infrastructure,
     standing_ground,
 )
+from campaignctl.infrastructure.ports import free_port
 from campaignctl.infrastructure.probes import kafka_answers
 from redis.asyncio import Redis
 
@@ -36,6 +37,11 @@ with infrastructure(
     print(found.kafka_bootstrap, found.redis_url, *pids, flush=True)
     time.sleep(600)
 """
+
+
+def test_no_two_servers_are_given_the_same_port() -> None:
+    ports = [free_port() for _ in range(400)]
+    assert len(set(ports)) == len(ports)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The campaign-manager on real Kafka and Redis, and clients of two customers."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from campaign_manager.settings import Settings
 from campaign_manager.usecases.agents import Agents
 from campaign_manager.usecases.credentials import Credentials
 from campaign_manager.usecases.definitions import Definitions
+from campaignctl.infrastructure.ports import free_port
 from chassis.lifecycle import serve
 from chassis.outbox import Outbox
 from contracts.base import Message
@@ -160,12 +160,6 @@ class Engine:
                 asked.dump(key)
             stored = dict(zip(keys, await asked.execute(), strict=True))
         return sum(ends.values()), stored
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
