@@ -1,9 +1,5 @@
-"""Play seeds: `python -m tests.simulation FIRST COUNT`; one alone tells its story.
+"""Play seeds: `python -m tests.simulation FIRST COUNT`; one alone tells its story."""
 
-The order of sets of texts is part of a story: PYTHONHASHSEED=0 makes it the same everywhere.
-"""
-
-import os
 import sys
 import time
 from collections import Counter
@@ -12,9 +8,6 @@ from tests.simulation.story import Broken, play
 
 
 def main() -> int:
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
     first, count = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
     began, broken = time.perf_counter(), 0
     calls, deaths, outcomes = 0, 0, Counter[str]()

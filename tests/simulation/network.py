@@ -128,7 +128,7 @@ class Network:
         """Tell a signal at once; by mischief late, twice, or in the wrong order."""
         for _ in range(0 if channel.is_silent else 2 if self._is_mischief() else 1):
             delay = self._chance.uniform(0.0, 3.0) if self._is_mischief() else 0.0005
-            for name in {channel.application, *channel.listeners}:
+            for name in sorted({channel.application, *channel.listeners}):
                 self._loop.call_later(delay, self._deliver, name, signal)
 
     def _deliver(self, name: str, signal: CallSignal) -> None:

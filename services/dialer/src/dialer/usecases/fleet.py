@@ -83,7 +83,7 @@ class Fleet:
         if ids:
             log.warning("worker is silent", worker=silent, attempts=len(ids))
             self._gateway.stand_in(silent)
-            await asyncio.gather(*(self._adopt(id_, silent) for id_ in ids))
+            await asyncio.gather(*(self._adopt(id_, silent) for id_ in sorted(ids)))
         await self._workers.forget(shard, silent)
 
     async def _adopt(self, attempt_id: str, silent: str) -> None:
