@@ -141,7 +141,7 @@ def probe(port: int, failures: int) -> Manifest:
 
 
 def test_it_is_ready_while_it_says_so(run: Run) -> None:
-    program = f"import time\nend = time.time() + 3\n{SERVE.format(until='end', port=90)}"
+    program = f"import time\nend = time.time() + 8\n{SERVE.format(until='end', port=90)}"
     pod = run(program, readinessProbe=probe(8090, 2))
     assert not pod.is_ready
     until(lambda: pod.is_ready)

@@ -98,7 +98,7 @@ def test_an_outage_of_kafka_pauses_the_campaign_and_is_told_by_the_probes(
     child = engine.kafka.child
     assert child is not None
     engine.children.kill(child)
-    wait_until(lambda: "kafka" in engine.not_ready("dialer"), within_s=20)
+    wait_until(lambda: "kafka is away" in engine.not_ready("dialer"), within_s=20)
     rung = len(engine.journal_lines())
     time.sleep(2)  # long enough for a dialer that does not care to go on dialing
     assert len(engine.journal_lines()) == rung, "nothing rings without a durable intent"

@@ -65,6 +65,7 @@ def test_a_dialer_may_die_at_any_point(api: httpx.Client, fleet: Stack, armed: P
         time.sleep(number % 3)
         for name in the_dead(fleet):
             fleet.restart(name)
-        assert status_of(api, campaign) == "run", "there is something left for the next one"
+        if point != POINTS[-1]:
+            assert status_of(api, campaign) == "run", "there is something left for the next one"
     wait_until(lambda: status_of(api, campaign) == "stop", within_s=150)
     assert_nothing_lost_or_doubled(api, outdial, campaign, fleet.journal_lines(), TARGETS)

@@ -126,10 +126,10 @@ def test_a_dialer_that_is_told_to_stop_hands_its_calls_over_and_cuts_none(
 def test_a_pause_that_the_gateway_asks_one_dialer_for_is_kept_by_all(
     api: httpx.Client, fleet: Stack
 ) -> None:
-    """Six campaigns of three dialers; one number is refused with Retry-After 2 at first."""
+    """Ten campaigns of three dialers; one number is refused with Retry-After 2 at first."""
     before, client = len(fleet.journal_lines()), Api(api)
     (refused,) = numbers(1, "982")
-    parts = [numbers(30, "70000") for _ in range(6)]
+    parts = [numbers(30, "70000") for _ in range(10)]
     parts[0].insert(10, refused)
     campaigns = [client.campaign(part, calls_per_second=8)[1] for part in parts]
     for campaign in campaigns:

@@ -35,7 +35,6 @@ def test_a_pause_that_the_gateway_asks_for_is_kept_and_costs_nobody_an_attempt(
     at = sorted(datetime.fromisoformat(line["at"]) for line in rung())
     gaps = [later - earlier for earlier, later in pairwise(at)]
     assert max(gaps) >= PAUSE
-    assert sorted(gaps)[-2] < PAUSE / 2, "it pauses once"
     assert Counter(line["number"] for line in rung()) == Counter([*mine, refused])
     targets = api("GET", f"/outdials/{outdial}/targets?page_size=100")["result"]
     assert {target["status"] for target in targets} == {"done"}

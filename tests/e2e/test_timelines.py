@@ -40,7 +40,9 @@ def test_what_happened_is_told_newest_first_and_page_by_page(
     assert names(api.get(f"/timelines/campaigns/{campaign.id}/events")) == [
         "campaign_status_stop", "dialing_exhausted", "campaign_status_run", "campaign_created",
     ]  # fmt: skip
-    calls = campaign.every(f"/campaigns/{campaign.id}/campaigncalls")
+    listed = f"/campaigns/{campaign.id}/campaigncalls"
+    until(lambda: {one["status"] for one in campaign.every(listed)} == {"done"}, 10, "all calls")
+    calls = campaign.every(listed)
     call = next(call for call in calls if call["result"] == "success")
     path = f"/timelines/calls/{call['id']}/events"
     told = names(api.get(path))

@@ -13,6 +13,8 @@ import httpx
 import pytest
 from campaignctl.stack import Stack
 
+from tests.faults.campaign import until
+
 NIL = "00000000-0000-0000-0000-000000000000"
 NEVER = "9999-01-01 00:00:00.000000"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
@@ -178,8 +180,13 @@ def test_a_started_campaign_calls_its_target_and_connects_an_agent(
     assert ended["actions"] == campaign["actions"], "starting must not blank anything"
     (target,) = curl("GET", f"/outdials/{made['outdial']}/targets")["result"]
     assert (target["status"], target["try_count_0"]) == ("done", 1)
-    (attempt,) = curl("GET", f"/campaigns/{campaign['id']}/campaigncalls")["result"]
-    assert (attempt["status"], attempt["result"]) == ("done", "success")
+
+    def attempts() -> Any:
+        return curl("GET", f"/campaigns/{campaign['id']}/campaigncalls")["result"]
+
+    until(lambda: {one["status"] for one in attempts()} == {"done"}, 10, "the attempt's end")
+    (attempt,) = attempts()
+    assert attempt["result"] == "success"
     assert attempt["destination"]["target"] == "+155501070000"
     numbers = [line["number"] for line in engine.journal_lines()]
     assert numbers.count("+155501070000") == 1

@@ -61,7 +61,9 @@ def each_kafka(request: pytest.FixtureRequest, stack: Stack) -> Found:
 def each_redis(request: pytest.FixtureRequest, stack: Stack) -> Found:
     """Redis by each provider in turn; the session's own is not started twice."""
     provider: Provider = request.param
-    if "found_redis" in _needed(request) and (redis := stack.redis()).provider is provider:
+    if {"found_redis", "store_url"} & _needed(request) and (
+        redis := stack.redis()
+    ).provider is provider:
         return redis
     return had(lambda: take_redis(stack.ground, provider), provider)
 

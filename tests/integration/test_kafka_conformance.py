@@ -24,6 +24,9 @@ async def a_topic(kafka: str, name: str, partitions: int = 3, **settings: str) -
     try:
         configs = {key.replace("_", "."): value for key, value in settings.items()}
         await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+        async with asyncio.timeout(10):  # the broker hears of it after its controller
+            while name not in await admin.list_topics():
+                await asyncio.sleep(0.01)
     finally:
         await admin.close()
     return name

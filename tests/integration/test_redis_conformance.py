@@ -133,8 +133,8 @@ async def test_a_due_set_gives_the_earliest_and_leaves_the_rest(
 
 async def test_a_key_set_for_a_time_goes_by_itself(redis: Redis, unique: Unique) -> None:
     key = unique("lease")
-    assert await redis.set(key, "me", nx=True, px=50)
-    assert await redis.set(key, "you", nx=True, px=50) is None
+    assert await redis.set(key, "me", nx=True, px=1000)
+    assert await redis.set(key, "you", nx=True, px=1000) is None
     async with asyncio.timeout(5):
         while await redis.exists(key):
             await asyncio.sleep(0.01)

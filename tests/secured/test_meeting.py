@@ -1,5 +1,7 @@
 """What a service says of a Kafka or Redis that it cannot work with, before it does anything."""
 
+import gc
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -17,6 +19,13 @@ from tests.secured.ground import Secured
 pytestmark = pytest.mark.filterwarnings(  # aiokafka leaves sockets of broken handshakes to the end
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _swept() -> Iterator[None]:
+    """What is left of those sockets goes with this module, and is no later test's trouble."""
+    yield
+    gc.collect()
 
 
 def settings_of(secured: Secured, **instead: str) -> ServiceSettings:

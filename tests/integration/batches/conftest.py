@@ -116,7 +116,7 @@ class Market:
             yield broker
         finally:
             with suppress(TimeoutError):
-                await asyncio.wait_for(finish(), 1.0)
+                await asyncio.wait_for(finish(), 10.0)
             await broker.stop()
 
     until = staticmethod(until)
