@@ -20,6 +20,7 @@ from campaignctl.verification.reading import (
     read_journal,
     read_log,
 )
+from contracts.call import Outcome
 
 ADDED_AT_ONCE = 5_000
 ENDINGS = ("70101", "70000", "486", "70002")
@@ -163,7 +164,13 @@ class Campaign:
         assert not verdicts.violations, str(verdicts)
         if not is_done:
             return ledgers
-        assert verdicts.figures["calls"] >= self.targets
+        tried = {
+            story.target_id
+            for story in ledgers.log.stories.values()
+            if story.campaign_id == self.id
+            and (story.attempt_id in ledgers.rung_at or story.outcome is Outcome.AMBIGUOUS)
+        }
+        assert len(tried) == self.targets, "each was called, or nobody can know"
         done = {status for status, _ in answers[self.id].targets.values()}
         assert (len(answers[self.id].targets), done) == (self.targets, {"done"})
         return ledgers
