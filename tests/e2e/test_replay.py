@@ -25,7 +25,7 @@ CAMPAIGNCTL = str(Path(sys.executable).with_name("campaignctl"))
 MOMENTS = 100
 COMMITTED_WITHIN = timedelta(seconds=1)
 """How long after it was decided a change can be read, at the most."""
-ASKEW = timedelta(seconds=1)
+ASKEW = timedelta(seconds=0.5)
 """How far Redis's clock, as a busy program knows it, may be from ours."""
 
 

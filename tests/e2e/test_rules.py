@@ -109,6 +109,7 @@ def test_a_number_on_a_do_not_call_list_is_called_by_no_campaign_until_it_is_tak
     )
     assert api("GET", f"/targets/{blocked}/explain")["obstacle"] == "do_not_call"
     assert api.status(campaign) == "run"
+    assert rung() == {mine[1]}
     api("PUT", f"/donotcalls/{names}/numbers/remove", {"numbers": [mine[0]]})
     wait_until(lambda: rung() == set(mine), within_s=10)
     wait_until(lambda: api.status(campaign) == "stop", within_s=60)
