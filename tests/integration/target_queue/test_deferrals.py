@@ -1,5 +1,6 @@
 """Targets put off by rules: counted rule by rule, recalled when the rule changes, whoever races."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -203,6 +204,25 @@ async def test_whose_number_comes_off_a_list_is_recalled_and_nobody_else(
     assert await deferrals.recall_numbers(outdial, freed) == 2
     wanted = {everyone[7].target_id, everyone[1100].target_id}
     assert set(ids(await queue.claim(campaign, count=9, lease=LEASE))) == wanted
+
+
+@pytest.mark.parametrize("way", ["its rule", "its number", "itself"])
+async def test_who_is_recalled_wakes_whoever_waits(
+    queue: TargetQueue, deferrals: Deferrals, outdial: str, wakes: asyncio.Queue[str], way: str
+) -> None:
+    campaign = await a_running_campaign(queue, outdial)
+    (target,) = await queue.add(outdial, campaign.customer_id, [numbered(7)])
+    await put_off(deferrals, campaign, await claimed(queue, campaign, 1), Rule.DO_NOT_CALL, 1)
+    while not wakes.empty():
+        wakes.get_nowait()
+    if way == "its rule":
+        await deferrals.recall(outdial, [Rule.DO_NOT_CALL])
+    elif way == "its number":
+        await deferrals.recall_numbers(outdial, {"+12125550007"})
+    else:
+        await deferrals.recall_target(outdial, Rule.DO_NOT_CALL, target.target_id)
+    async with asyncio.timeout(5):
+        await wakes.get()
 
 
 async def test_one_target_is_recalled_by_its_own_rule_only(

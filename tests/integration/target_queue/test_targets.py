@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
-from chassis.endings import end
 from chassis.outbox import Outbox
 from chassis.shards import outbox_key
 from contracts.campaign import Campaign, CampaignLimits, CampaignStatus
@@ -231,25 +230,14 @@ async def test_racing_admissions_end_with_the_newest(
     assert (gate[0].sequence, gate[0].run_number) == (40, 40)
 
 
-async def test_new_targets_and_gates_wake_whoever_waits(queue: TargetQueue, outdial: str) -> None:
-    heard: asyncio.Queue[str] = asyncio.Queue()
-
-    async def listen() -> None:
-        async for woken in queue.wakes():
-            if woken in {outdial, "ready"}:
-                heard.put_nowait(woken)
-
-    listening = asyncio.create_task(listen())
+async def test_new_targets_and_gates_wake_whoever_waits(
+    queue: TargetQueue, outdial: str, wakes: asyncio.Queue[str]
+) -> None:
     async with asyncio.timeout(5):
-        while heard.empty():
-            await queue._redis.publish(f"{{{outdial_shard(outdial)}}}:wake", "ready")
-            await asyncio.sleep(0.01)
         await add(queue, outdial, 1)
-        while await heard.get() == "ready":
-            pass
+        await wakes.get()
         await queue.admit(a_campaign(outdial), 1)
-        assert await heard.get() == outdial
-    await end(listening)
+        await wakes.get()
 
 
 # ---- what lies in Redis
