@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from chassis.lifecycle import Loop, Parts, Service, serve
 from chassis.settings import ServiceSettings
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 Unique = Callable[[str], str]
@@ -28,7 +28,7 @@ async def told_to_end(settings: ServiceSettings, name: str, on_stop: list[Loop])
 
     with capture_logs() as logged:
         async with asyncio.timeout(60):
-            await serve(Service(name, settings, FastAPI(), (f"{name}!",), wire), stop)
+            await serve(Service(name, settings, Starlette(), (f"{name}!",), wire), stop)
     return [line["event"] for line in logged]
 
 
@@ -55,7 +55,7 @@ async def test_a_service_that_still_waits_for_a_neighbour_ends_at_once(redis_url
     settings = ServiceSettings(kafka_bootstrap=nobody, redis_url=redis_url)
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.5, stop.set)
-    service = Service("waiting", settings, FastAPI(), (), lambda _: None)
+    service = Service("waiting", settings, Starlette(), (), lambda _: None)
     async with asyncio.timeout(10) as limit:
         await serve(service, stop)
     assert not limit.expired(), "it ends by itself"

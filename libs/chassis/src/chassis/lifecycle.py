@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 from faststream.kafka import KafkaBroker
+from starlette.applications import Starlette
 
 from chassis import failpoints, logs
 from chassis.broker import build_broker, build_producer, mend_connections
@@ -77,7 +77,7 @@ class Service:
 
     name: str
     settings: ServiceSettings
-    api: FastAPI
+    api: Starlette
     namespaces: tuple[str, ...]
     wire: Callable[[Parts], None]
 

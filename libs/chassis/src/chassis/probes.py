@@ -1,8 +1,9 @@
 """Probes: alive means the event loop turns; ready means every neighbour answers. And metrics."""
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from chassis.metrics import READY
 
@@ -33,21 +34,21 @@ class Readiness:
         }
 
 
-def add_probes(api: FastAPI, readiness: Readiness) -> None:
+def add_probes(api: Starlette, readiness: Readiness) -> None:
     """Add GET /livez, GET /readyz and GET /metrics."""
 
-    @api.get("/livez", include_in_schema=False)
-    async def livez() -> JSONResponse:
+    async def livez(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"})
 
-    @api.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
+    async def readyz(_request: Request) -> JSONResponse:
         content = {
             "status": "ready" if readiness.is_ready else "waiting",
             "conditions": readiness.conditions,
         }
         return JSONResponse(content, status_code=200 if readiness.is_ready else 503)
 
-    @api.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
+    async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    for probe in (livez, readyz, metrics):
+        api.add_route(f"/{probe.__name__}", probe, methods=["GET"], include_in_schema=False)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from chassis.clock import StoreClock
 from chassis.lifecycle import Parts, Service
 from chassis.probes import Readiness
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from target_queue import Deferrals, Numbers, Pace, Pauses, Permits, TargetQueue, Workers
 
 from dialer.adapters.ari import AriGateway
@@ -27,7 +27,7 @@ def build(settings: Settings) -> Service:
     return Service(
         name="dialer",
         settings=settings,
-        api=FastAPI(title="dialer", openapi_url=None),
+        api=Starlette(),
         namespaces=("dialing",),
         wire=lambda parts: _wire(settings, parts),
     )
