@@ -138,7 +138,7 @@ class Worker:
         redis: Any = StoreLine(self.world.store, self.health)
         self.outbox = Outbox(redis)
         self.world.log.outboxes.append(self.outbox)
-        queue, permits = TargetQueue(self.outbox), Permits(self.outbox)
+        queue, permits = TargetQueue(self.outbox), Permits(self.outbox, self.world.loop.time)
         deferrals, pauses = Deferrals(self.outbox), Pauses(self.outbox)
         clock = StoreClock()
         attempts = Attempts(outbox=self.outbox, queue=queue, worker=self.name, now=clock.now)

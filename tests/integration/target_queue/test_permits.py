@@ -85,6 +85,13 @@ async def test_no_rolling_second_sees_more_rings_than_allowed_and_not_many_fewer
     assert rings[-1] - rings[0] < 3 * 84 / 20, "the rate is used, too"
 
 
+async def test_a_campaign_begins_without_a_burst(workers: list[Worker]) -> None:
+    """The twenty of its first second keep a quarter of their mean distance of 50 ms."""
+    rings: list[float] = []
+    await asyncio.gather(*(workers[n % 3].ring(rings, 0.0) for n in range(20)))
+    assert max(rings) - min(rings) > 19 * 0.010
+
+
 async def test_a_permit_moves_the_fence(workers: list[Worker]) -> None:
     worker = workers[0]
     attempt_id = worker.attempt()

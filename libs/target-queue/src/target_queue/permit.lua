@@ -5,13 +5,17 @@
 -- and the latest instant at which its ring may have begun; then per question: attempt id and the
 -- version of its record ("0": it has no record yet, and needs no fence).
 -- The rate set holds, per origination of the last second, the instant at which it surely had begun;
--- one that is still under way counts until its answer is told, or PATIENCE is over.
+-- one that is still under way counts until its answer is told, or PATIENCE is over, from when its
+-- permit is valid. Those who ring at the same moment hinder each other, and would again a second later:
+-- so each keeps a part of the mean distance from the youngest.
 -- Answers: now, microseconds until asking again is worth it, then a word per question: "go N" (in N
 -- microseconds, AHEAD at most; its record's version is one higher from then on), "later", "closed"
 -- (the gate is not open for this run) or "lost" (the attempt is in other hands).
 local SECOND = 1000000
 local PATIENCE = 30000000
 local AHEAD = 20000
+local SPREAD = 4
+local SHORTEST_GAP = 1000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local function whole(number) return string.format('%.0f', number) end
@@ -35,12 +39,22 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - SECOND))
 local counted = redis.call('ZCARD', KEYS[1])
 local is_short = false
 
+local function score_at(rank) return tonumber(redis.call('ZRANGE', KEYS[1], rank, rank, 'WITHSCORES')[2]) end
+
+-- In how many microseconds the youngest is far enough away.
+local function apart_in()
+  local gap = math.ceil(SECOND / (SPREAD * per_second))
+  if counted == 0 or gap < SHORTEST_GAP then return 0 end
+  local youngest = score_at(-1)
+  if youngest > now then youngest = youngest - PATIENCE end
+  return math.max(0, youngest + gap - now)
+end
+
 -- In how many microseconds there is room for one more: when as many as are too many have passed.
 local function room_in()
   local too_many = counted - per_second + 1
-  if too_many <= 0 then return 0 end
-  local last = redis.call('ZRANGE', KEYS[1], too_many - 1, too_many - 1, 'WITHSCORES')
-  return math.max(0, tonumber(last[2]) + SECOND - now)
+  if too_many <= 0 then return apart_in() end
+  return math.max(apart_in(), score_at(too_many - 1) + SECOND - now)
 end
 
 -- What an attempt is told; a permit that was given and whose answer got lost is given again, for when
@@ -66,7 +80,7 @@ local function word_for(id, version)
     return 'later'
   end
   if raised then redis.call('SET', ARGV[2] .. id, raised) end
-  counted = counted + redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
+  counted = counted + redis.call('ZADD', KEYS[1], whole(now + wait + PATIENCE), id)
   return 'go ' .. whole(wait)
 end
 

@@ -4,13 +4,17 @@ The rate is exact at the network, not here. A permit counts against its campaign
 is given until one second after the gateway has answered, for by then the ring had surely begun: so
 no rolling second of the network sees more originations than the campaign may make. Room that is
 about to be there is given away a moment ahead, and passed on when it is there: the way to the store
-and back costs none of the rate.
+and back costs none of the rate. Rings are kept a quarter of their mean distance apart, so that a
+campaign begins without a burst and those who ring together do not wait for each other.
 """
 
 import asyncio
 import contextlib
 import itertools
+import math
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -54,7 +58,7 @@ class Permit:
         word: GO, and the version of its record is one higher now; CLOSED: the campaign's gate is
             not open for its run; LOST: the attempt is in other hands.
         at: The store's time.
-        asked_at: The event loop's time, before it was asked.
+        asked_at: The worker's own time, before it was asked.
     """
 
     word: Word
@@ -78,8 +82,16 @@ class _Line:
 class Permits:
     """Asks for permits; those who ask at the same time ask together."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, clock: Callable[[], float] = time.monotonic) -> None:
+        """Ask the store of an outbox.
+
+        Args:
+            outbox: Where the gates, the attempts and the rates are.
+            clock: The worker's own time in seconds, as finely as it is known: an event loop's may
+                know whole milliseconds only.
+        """
         self._redis = outbox.redis
+        self._clock = clock
         self._script = outbox.script(__package__, "permit.lua")
         self._ask_shared = outbox.script(__package__, "permit.lua", in_any_epoch=True)
         self._lines: dict[tuple[str, int], _Line] = {}
@@ -135,7 +147,7 @@ class Permits:
         self._answered(self._shared[scope], attempt_id, permit)
 
     def _answered(self, line: _Line, attempt_id: str, permit: Permit) -> None:
-        since_s = asyncio.get_running_loop().time() - permit.asked_at
+        since_s = self._clock() - permit.asked_at
         line.answered[attempt_id] = round((permit.at.timestamp() + since_s) * 1_000_000) + 1
         self._work(line)
 
@@ -180,35 +192,38 @@ class Permits:
         words: list[Any] = [line.number, line.prefix, len(answered)]
         words += itertools.chain.from_iterable(answered.items())
         words += itertools.chain.from_iterable((id_, version) for id_, version, _ in asking)
-        asked_at = asyncio.get_running_loop().time()
+        asked_at = self._clock()
         ask = self._script if line.prefix else self._ask_shared
         said: Any = await ask(keys=line.keys, args=words)
         for attempt_id in answered:
             del line.answered[attempt_id]
-        _tell(line, said[2:], instant(int(said[0])), asked_at)
+        self._tell(line, said[2:], instant(int(said[0])), asked_at)
         if not line.waiting:
             return TOLD_WITHIN_S
         return min(max(int(said[1]) / 1_000_000, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
 
+    def _tell(self, line: _Line, words: list[bytes], at: datetime, asked_at: float) -> None:
+        """Tell those who asked; whoever has to wait keeps his place."""
+        later, now = [], self._clock()
+        for word in words:
+            asked = line.waiting.popleft()
+            if word == LATER:
+                later.append(asked)
+            elif not asked[2].done():
+                kind, _, microseconds = word.partition(b" ")
+                permit = Permit(Word(kind.decode()), at, asked_at)
+                self._pass_on(asked[2], permit, now + int(microseconds or 0) / 1_000_000)
+        line.waiting.extendleft(reversed(later))
 
-def _tell(line: _Line, words: list[bytes], at: datetime, asked_at: float) -> None:
-    """Tell those who asked; whoever has to wait keeps his place."""
-    later = []
-    for word in words:
-        asked = line.waiting.popleft()
-        if word == LATER:
-            later.append(asked)
-        elif not asked[2].done():
-            kind, _, microseconds = word.partition(b" ")
-            permit = Permit(Word(kind.decode()), at, asked_at)
-            _pass_on(asked[2], permit, int(microseconds or 0))
-    line.waiting.extendleft(reversed(later))
+    def _pass_on(self, future: asyncio.Future[Permit], permit: Permit, valid_at: float) -> None:
+        """Give a permit to who waits for it, as soon as it is surely valid.
 
-
-def _pass_on(future: asyncio.Future[Permit], permit: Permit, wait_us: int) -> None:
-    """Give a permit to who waits for it, at once or when it is surely valid."""
-    if wait_us:
-        wait_s = (wait_us // 1_000 + 2) / 1_000  # timers know whole milliseconds, and round
-        asyncio.get_running_loop().call_later(wait_s, _pass_on, future, permit, 0)
-    elif not future.done():
-        future.set_result(permit)
+        A timer may know whole milliseconds only: what fires too early looks again.
+        """
+        left_us = math.ceil((valid_at - self._clock()) * 1_000_000)
+        if left_us > 0:
+            asyncio.get_running_loop().call_later(
+                left_us / 1_000_000, self._pass_on, future, permit, valid_at
+            )
+        elif not future.done():
+            future.set_result(permit)
