@@ -3,8 +3,9 @@
     make bench-queues
 
 An item is taken, its start is recorded, 50 ms of I/O are waited for, its end is recorded. First the
-queues run one after the other, which gives the rates; then all at once, each worker is killed with
-SIGKILL, and a new one has 75 s to make good what it finds.
+queues run one after the other, which gives the rates, with few and with many items at a time; then,
+with few, all at once: each worker is killed with SIGKILL, and a new one has 75 s to make good what
+it finds.
 """
 
 import argparse
@@ -147,14 +148,14 @@ def place_for(found: Infrastructure, number: int, concurrency: int) -> Place:
 
 
 def report(
-    rates: dict[str, Rate], kills: dict[str, Tally], chosen: list[Contender], words: str
+    rates: dict[int, dict[str, Rate]], kills: dict[str, Tally], chosen: list[Contender], words: str
 ) -> str:
-    """Return the section of the page."""
+    """Return the section of the page; the rates by how many items at a time."""
+    most = rates[max(rates)]
+    heads = "".join(f" items per second, {concurrency} at a time |" for concurrency in rates)
     speed = "\n".join(
-        f"| {name}{rate.remark} | {rate.ended / rate.seconds:,.0f} | {rate.worker_cpu_s / rate.ended * 1e6:,.0f} "
-        f"| {rate.redis_cpu_s / rate.ended * 1e6:,.0f} | {rate.kafka_cpu_s / rate.ended * 1e6:,.0f} |"
-        for name, rate in rates.items()
-        if rate.ended
+        f"| {name} |{''.join(_shown(each[name]) for each in rates.values())} {_cpu(most[name])}"
+        for name in most
     )
     fates = "\n".join(
         f"| {name} | {one.items:,} | {one.in_flight} | {one.lost} | {one.repeated} "
@@ -167,11 +168,12 @@ def report(
 An item: take it, record its start, wait 50 ms, record its end. Ours records both durably, on Kafka
 before the I/O begins; the others as a user would by hand, SET and INCR in Redis.
 
-| queue | items per second | worker, us | redis-server, us | Kafka, us |
-|---|---|---|---|---|
+| queue |{heads} worker, us | redis-server, us | Kafka, us |
+|---|{"---|" * len(rates)}---|---|---|
 {speed}
 
-CPU is per item. Killed with SIGKILL when a third was done, {GRACE_S:.0f} s after a new worker started:
+CPU is per item, with {max(rates)} at a time. {min(rates)} at a time, killed with SIGKILL when a third was
+done, {GRACE_S:.0f} s after a new worker started:
 
 | queue | items | in flight at the kill | lost | repeated | stranded | ambiguous |
 |---|---|---|---|---|---|---|
@@ -186,38 +188,57 @@ not begun again. With a gateway that remembers its calls, the engine looks such 
 {settings}"""
 
 
+def _shown(rate: Rate) -> str:
+    if not rate.ended:
+        return " none ended |"
+    return f" {rate.ended / rate.seconds:,.0f}{rate.remark} |"
+
+
+def _cpu(rate: Rate) -> str:
+    seconds = (rate.worker_cpu_s, rate.redis_cpu_s, rate.kafka_cpu_s)
+    return " | ".join(f"{one / max(1, rate.ended) * 1e6:,.0f}" for one in seconds) + " |"
+
+
+def measure_kills(
+    found: Infrastructure, chosen: list[Contender], tools: Path, concurrency: int, items: int
+) -> dict[str, Tally]:
+    """Kill all workers, each in a place of its own."""
+    with ThreadPoolExecutor(len(chosen)) as threads:
+        tallies = {}
+        for number, one in enumerate(chosen, len(chosen) + 1):
+            place = place_for(found, number, concurrency)
+            tallies[one.name] = threads.submit(
+                measure_kill, one.at(place, tools), f"{one.name}-killed", place, items
+            )
+        return {name: future.result() for name, future in tallies.items()}
+
+
 def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=3000)
-    parser.add_argument("--concurrency", type=int, default=100)
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[100, 200, 400])
     parser.add_argument("--only", nargs="+", help="Names of the queues that take part.")
     parser.add_argument("--no-kill", action="store_true")
     parser.add_argument("--no-file", action="store_true", help="Print the section only.")
     asked = parser.parse_args()
     chosen = [one for one in CONTENDERS if not asked.only or one.name in asked.only]
     tools = TOOL_FOLDER.absolute()
-    rates: dict[str, Rate] = {}
+    rates: dict[int, dict[str, Rate]] = {}
     kills: dict[str, Tally] = {}
-    with infrastructure() as found:
-        for number, one in enumerate(chosen, 1):
-            place = place_for(found, number, asked.concurrency)
-            rates[one.name] = measure_rate(one.at(place, tools), one.name, place, asked.items)
-            print(f"{one.name}: {rates[one.name]}")
-        if not asked.no_kill:
-            with ThreadPoolExecutor(len(chosen)) as threads:
-                tallies = {}
-                for number, one in enumerate(chosen, len(chosen) + 1):
-                    place = place_for(found, number, asked.concurrency)
-                    tallies[one.name] = threads.submit(
-                        measure_kill, one.at(place, tools), f"{one.name}-killed", place, asked.items
-                    )
-                kills = {name: future.result() for name, future in tallies.items()}
-        words = (
-            f"`make bench-queues`: {asked.items:,} items, one worker process of each, "
-            f"{asked.concurrency} items at a time. Kafka {found.kafka.title}, {found.redis.title}; "
-            "2 cores shared by everything."
-        )
+    for concurrency in sorted(asked.concurrency):
+        with infrastructure() as found:
+            each = rates[concurrency] = {}
+            for number, one in enumerate(chosen, 1):
+                place = place_for(found, number, concurrency)
+                each[one.name] = measure_rate(one.at(place, tools), one.name, place, asked.items)
+                print(f"{one.name}, {concurrency} at a time: {each[one.name]}")
+            if not kills and not asked.no_kill:
+                kills = measure_kills(found, chosen, tools, concurrency, asked.items)
+            words = (
+                f"`make bench-queues`: {asked.items:,} items, one worker process of each. Kafka "
+                f"{found.kafka.title}, {found.redis.title}; 2 cores shared by everything."
+            )
     text = report(rates, kills, chosen, words)
     print(text)
     if not asked.no_file:
