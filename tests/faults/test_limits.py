@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
+from statistics import median
 
 import pytest
 from campaignctl.stack import Stack, StackOptions
@@ -21,6 +22,8 @@ CAP = 20
 USED = 0.98
 """A permit counts until a second after the answer, so what the answer takes is lost."""
 STOPPED_WITHIN_S = 1.0
+WARM_S = 30.0
+"""For so long a Kafka that has just been started compiles itself, on the cores that all share."""
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -36,8 +39,11 @@ def fleet(seed: int) -> Iterator[Stack]:
 def test_the_rate_is_never_passed_and_always_used_until_the_stop(
     campaign: Make, fleet: Stack, asked: Asked
 ) -> None:
-    targets = round(CAP * asked.seconds * 1.1) + CAP * 5
-    one = campaign(fleet, targets, endings=("960",), per_second=CAP, concurrent=400)
+    how = {"endings": ("960",), "per_second": CAP, "concurrent": 400}
+    before = campaign(fleet, round(CAP * WARM_S), **how)
+    before.start()
+    before.await_end(within_s=2 * WARM_S + 30)
+    one = campaign(fleet, round(CAP * asked.seconds * 1.1) + CAP * 5, **how)
     one.start()
     one.await_rings(round(CAP * asked.seconds), within_s=asked.seconds * 1.5 + 30)
     stopped_at = one.stop()
@@ -48,8 +54,9 @@ def test_the_rate_is_never_passed_and_always_used_until_the_stop(
     shares = used(at[CAP : round(CAP * asked.seconds)], span)
     worst = max(after - before for before, after in pairwise(at)).total_seconds()
     asked.tell(
-        f"{len(at)} calls, {min(shares):.2%} of the rate used in the worst {span:g} s, longest "
-        f"pause {worst:.3f} s, last call {late:+.3f} s after the stop was acknowledged"
+        f"{len(at)} calls, {min(shares):.2%} of the rate used in the worst {span:g} s, "
+        f"{median(shares):.2%} in the median, longest pause {worst:.3f} s, "
+        f"last call {late:+.3f} s after the stop was acknowledged"
     )
     assert late <= STOPPED_WITHIN_S
     one.verify(is_done=False)

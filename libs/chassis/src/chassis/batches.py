@@ -35,7 +35,7 @@ from chassis.tracing import TRACES
 
 log = structlog.get_logger()
 
-POLL_MS = 500
+POLL_MS = 500  # a poll ends with the first message; one that ends for nothing costs as much
 LARGEST_POLL = 500
 FULL_BATCH = 100
 GATHER_S = 0.01  # a small batch costs as much as a large one: let some more come together
