@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -90,6 +91,19 @@ async def test_a_campaign_begins_without_a_burst(workers: list[Worker]) -> None:
     rings: list[float] = []
     await asyncio.gather(*(workers[n % 3].ring(rings, 0.0) for n in range(20)))
     assert max(rings) - min(rings) > 19 * 0.010
+
+
+async def test_a_timer_that_fires_too_early_passes_no_permit_on(outbox: Outbox) -> None:
+    """By the worker's clock, which stands still here while the loop's timers fire."""
+    now = 0.0
+    permits = Permits(outbox, lambda: now)
+    future: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+    permits._pass_on(future, Permit(Word.GO, datetime.now(UTC), 0.0), valid_at=0.01)
+    await asyncio.sleep(0.05)
+    assert not future.done()
+    now = 0.01
+    async with asyncio.timeout(5):
+        assert (await future).word is Word.GO
 
 
 async def test_a_permit_moves_the_fence(workers: list[Worker]) -> None:
