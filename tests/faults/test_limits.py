@@ -20,7 +20,7 @@ Make = Callable[..., Campaign]
 CAP = 20
 """So few that the two cores which everything shares are not full: then answers take longer."""
 USED = 0.98
-"""A permit counts until a second after the answer, so what the answer takes is lost."""
+"""Of any rolling minute. A permit counts until a second after the answer: what that takes is lost."""
 STOPPED_WITHIN_S = 1.0
 WARM_S = 30.0
 """For so long a Kafka that has just been started compiles itself, on the cores that all share."""
@@ -50,8 +50,8 @@ def test_the_rate_is_never_passed_and_always_used_until_the_stop(
     until(one.is_over, 30, "the stop")
     at = sorted(datetime.fromisoformat(line["at"]) for line in one.rings())
     late = (at[-1] - stopped_at).total_seconds()
-    span = min(60.0, asked.seconds)
-    shares = used(at[CAP : round(CAP * asked.seconds)], span)
+    span = min(60.0, asked.seconds / 2)
+    shares = used(at[: round(CAP * asked.seconds)], span)
     worst = max(after - before for before, after in pairwise(at)).total_seconds()
     asked.tell(
         f"{len(at)} calls, {min(shares):.2%} of the rate used in the worst {span:g} s, "
@@ -64,17 +64,13 @@ def test_the_rate_is_never_passed_and_always_used_until_the_stop(
 
 
 def used(at: list[datetime], span_s: float) -> list[float]:
-    """Return which part of the rate each whole span has used; of less than one, its own."""
+    """Return which part of the rate is used in the span after each ring."""
     shares: list[float] = []
-    first = 0
-    while first < len(at) - 1:
-        begin = at[first]
-        last = next(
-            (n for n in range(first, len(at)) if (at[n] - begin).total_seconds() >= span_s), None
-        )
-        if last is None and shares:
+    end = 0
+    for place, begin in enumerate(at):
+        while end < len(at) and (at[end] - begin).total_seconds() <= span_s:
+            end += 1
+        if end == len(at):
             break
-        end = len(at) - 1 if last is None else last
-        shares.append((end - first) / ((at[end] - begin).total_seconds() * CAP))
-        first = end
+        shares.append((end - place - 1) / (span_s * CAP))
     return shares

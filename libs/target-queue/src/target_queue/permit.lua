@@ -1,20 +1,21 @@
 -- The last word before a ring: may these attempts be originated now? Asked right before it.
 -- KEYS: 1 rate, 2 gate (both of one shard, as the attempts are). Without a gate it is the rate of
 -- something that campaigns share, and each question comes with version 0.
--- ARGV: 1 run number, or without a gate how many a second, 2 prefix of the attempt records, 3 how many answers; per answer: attempt id
--- and the latest instant at which its ring may have begun; then per question: attempt id and the
--- version of its record ("0": it has no record yet, and needs no fence).
+-- ARGV: 1 run number, or without a gate how many a second, 2 prefix of the attempt records, 3 how many
+-- answers; per answer: attempt id and how many microseconds ago its ring had surely begun; then per
+-- question: attempt id and the version of its record ("0": it has no record yet, and needs no fence).
 -- The rate set holds, per origination of the last second, the instant at which it surely had begun;
 -- one that is still under way counts until its answer is told, or PATIENCE is over, from when its
--- permit is valid. Those who ring at the same moment hinder each other, and would again a second later:
--- so each keeps a part of the mean distance from the youngest.
+-- permit is valid. A second repeats the one before: rings that come in a cluster would hinder each
+-- other for ever, and a minute would hold more or fewer of them. So while places are free, each takes an
+-- even share of the time that is left, and afterwards it keeps a quarter of the mean distance.
 -- Answers: now, microseconds until asking again is worth it, then a word per question: "go N" (in N
 -- microseconds, AHEAD at most; its record's version is one higher from then on), "later", "closed"
 -- (the gate is not open for this run) or "lost" (the attempt is in other hands).
 local SECOND = 1000000
 local PATIENCE = 30000000
-local AHEAD = 20000
-local SPREAD = 4
+local AHEAD = 50000
+local CLOSEST = 4
 local SHORTEST_GAP = 1000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -22,7 +23,7 @@ local function whole(number) return string.format('%.0f', number) end
 
 local answers = tonumber(ARGV[3])
 for n = 4, 3 + 2 * answers, 2 do
-  redis.call('ZADD', KEYS[1], 'XX', whole(math.min(tonumber(ARGV[n + 1]), now)), ARGV[n])
+  redis.call('ZADD', KEYS[1], 'XX', whole(now - tonumber(ARGV[n + 1])), ARGV[n])
 end
 
 local said = {whole(now), '0'}
@@ -41,24 +42,31 @@ local is_short = false
 
 local function score_at(rank) return tonumber(redis.call('ZRANGE', KEYS[1], rank, rank, 'WITHSCORES')[2]) end
 
--- In how many microseconds the youngest is far enough away.
-local function apart_in()
-  local gap = math.ceil(SECOND / (SPREAD * per_second))
-  if counted == 0 or gap < SHORTEST_GAP then return 0 end
-  local youngest = score_at(-1)
-  if youngest > now then youngest = youngest - PATIENCE end
-  return math.max(0, youngest + gap - now)
+-- When one began that is counted, or will begin.
+local function begun_at(rank)
+  local score = score_at(rank)
+  return score > now and score - PATIENCE or score
+end
+
+-- In how many microseconds the youngest is far enough away, with so many places free.
+local function apart_in(free)
+  if counted == 0 then return 0 end
+  local mean = SECOND / per_second
+  local gap = mean / CLOSEST
+  if free > 0 then gap = math.min(mean, (begun_at(0) + SECOND - now) / (free + 1)) end
+  if gap < SHORTEST_GAP then return 0 end
+  return math.max(0, begun_at(-1) + math.ceil(gap) - now)
 end
 
 -- In how many microseconds there is room for one more: when as many as are too many have passed.
 local function room_in()
-  local too_many = counted - per_second + 1
-  if too_many <= 0 then return apart_in() end
-  return math.max(apart_in(), score_at(too_many - 1) + SECOND - now)
+  local free = per_second - counted
+  if free > 0 then return apart_in(free) end
+  return math.max(apart_in(0), score_at(counted - per_second) + SECOND - now)
 end
 
--- What an attempt is told; a permit that was given and whose answer got lost is given again, for when
--- it surely is valid.
+-- What an attempt is told. A permit that still counts is given again, for the same instant: its answer
+-- got lost, or has grown old.
 local function word_for(id, version)
   if not is_open then return 'closed' end
   local raised = nil
@@ -68,11 +76,17 @@ local function word_for(id, version)
     local has, by, body = string.match(record, '^(%d+)|([^|]*)|(.*)$')
     has = tonumber(has)
     if has == version + 1 and by == 'permit' then
-      redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
-      return 'go ' .. AHEAD
+      local score = tonumber(redis.call('ZSCORE', KEYS[1], id) or 0)
+      if score > now then
+        local left = math.max(0, score - PATIENCE - now)
+        redis.call('ZADD', KEYS[1], whole(now + left + PATIENCE), id)
+        return 'go ' .. whole(left)
+      end
+    elseif has == version then
+      raised = (version + 1) .. '|permit|' .. body
+    else
+      return 'lost'
     end
-    if has ~= version then return 'lost' end
-    raised = (version + 1) .. '|permit|' .. body
   end
   local wait = room_in()
   if wait > AHEAD then

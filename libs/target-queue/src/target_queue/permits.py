@@ -4,8 +4,8 @@ The rate is exact at the network, not here. A permit counts against its campaign
 is given until one second after the gateway has answered, for by then the ring had surely begun: so
 no rolling second of the network sees more originations than the campaign may make. Room that is
 about to be there is given away a moment ahead, and passed on when it is there: the way to the store
-and back costs none of the rate. Rings are kept a quarter of their mean distance apart, so that a
-campaign begins without a burst and those who ring together do not wait for each other.
+and back costs none of the rate. A campaign begins evenly and its rings are kept apart, so that each
+minute is used like the others and those who ring do not wait for each other.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class _Line:
     number: int
     prefix: str
     waiting: deque[tuple[str, int, asyncio.Future[Permit]]] = field(default_factory=deque)
-    answered: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, float] = field(default_factory=dict)
     has_asked: asyncio.Event = field(default_factory=asyncio.Event)
     asking: asyncio.Task[None] | None = None
 
@@ -137,18 +137,17 @@ class Permits:
         return await future
 
     def answered(
-        self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str, permit: Permit
+        self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str
     ) -> None:
         """Say that the gateway has answered: the ring has begun by now, or there is none."""
-        self._answered(self._line(outdial_id, campaign_id, run_number), attempt_id, permit)
+        self._answered(self._line(outdial_id, campaign_id, run_number), attempt_id)
 
-    def answered_shared(self, scope: str, attempt_id: str, permit: Permit) -> None:
+    def answered_shared(self, scope: str, attempt_id: str) -> None:
         """Say the same to what campaigns share."""
-        self._answered(self._shared[scope], attempt_id, permit)
+        self._answered(self._shared[scope], attempt_id)
 
-    def _answered(self, line: _Line, attempt_id: str, permit: Permit) -> None:
-        since_s = self._clock() - permit.asked_at
-        line.answered[attempt_id] = round((permit.at.timestamp() + since_s) * 1_000_000) + 1
+    def _answered(self, line: _Line, attempt_id: str) -> None:
+        line.answered[attempt_id] = self._clock()
         self._work(line)
 
     async def was_given(self, attempt_id: str) -> bool:
@@ -186,13 +185,17 @@ class Permits:
                 pause_s = TROUBLE_PAUSE_S
 
     async def _turn(self, line: _Line) -> float:
-        """Ask once; return after how many seconds asking again is worth it."""
+        """Ask once; return after how many seconds asking again is worth it.
+
+        How long ago an answer came is told, not when: the store's clock may have been set since.
+        """
         asking = list(itertools.islice(line.waiting, ASKED_AT_ONCE))
         answered = dict(line.answered)
         words: list[Any] = [line.number, line.prefix, len(answered)]
-        words += itertools.chain.from_iterable(answered.items())
-        words += itertools.chain.from_iterable((id_, version) for id_, version, _ in asking)
         asked_at = self._clock()
+        for attempt_id, at in answered.items():
+            words += (attempt_id, math.floor((asked_at - at) * 1_000_000))
+        words += itertools.chain.from_iterable((id_, version) for id_, version, _ in asking)
         ask = self._script if line.prefix else self._ask_shared
         said: Any = await ask(keys=line.keys, args=words)
         for attempt_id in answered:

@@ -48,7 +48,7 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=15)
 MEASURED_EVERY_S = 1.0
 LONGEST_PAUSE_S = 2.0
-AHEAD_S = 0.25
+AHEAD_S = 0.4
 """Of how many seconds' calls the intents are made ahead, so that each permit finds one waiting."""
 GATHER_S = 0.004
 REAP_S = 5.0

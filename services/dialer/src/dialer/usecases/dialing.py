@@ -1,7 +1,7 @@
 """From a claim to the ring: a durable intent, a permit in the last instant, an origination."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -49,7 +49,7 @@ from dialer.usecases.pausing import leave_alone
 log = structlog.get_logger()
 
 PERMIT_LASTS_S = 0.5
-PERMIT_FRESH_S = 0.1
+PERMIT_FRESH_S = 0.2
 LOOKED_UP_AFTER_S = 5.0
 RULES_TRUSTED = timedelta(milliseconds=500)
 
@@ -285,29 +285,28 @@ class Dialing:
                 self._count(live.held.attempt, permit, shared)
         return asked
 
-    def _count(self, attempt: Attempt, permit: Permit, shared: dict[str, Permit]) -> None:
+    def _count(self, attempt: Attempt, permit: Permit, shared: Iterable[str]) -> None:
         """Say that the ring has begun by now, or there is none: a second more, and it is past.
 
         What was not answered counts for longer: it may still lie in a line that is frozen.
         """
-        for scope, one in shared.items():
-            self._permits.answered_shared(scope, attempt.attempt_id, one)
+        for scope in shared:
+            self._permits.answered_shared(scope, attempt.attempt_id)
         if permit.word is Word.GO:
             campaign_id, run_number = attempt.campaign_id, attempt.run_number
             self._permits.answered(
-                attempt.outdial_id, campaign_id, run_number, attempt.attempt_id, permit
+                attempt.outdial_id, campaign_id, run_number, attempt.attempt_id
             )
 
-    async def _permitted(self, live: Live) -> tuple[Permit, dict[str, Permit]]:
-        """Ask for the campaign's permit and for room in the rates that it shares."""
+    async def _permitted(self, live: Live) -> tuple[Permit, Iterable[str]]:
+        """Ask for the campaign's permit and for room in the rates that it shares; return which."""
         attempt, version = live.held.attempt, live.held.version
         permit = await self._ask(attempt, version)
         if permit.word is not Word.GO:
-            return permit, {}
-        shared = {
-            scope: await self._permits.ask_shared(scope, per_second, attempt.attempt_id)
-            for scope, per_second in self._scopes(live.campaign).items()
-        }
+            return permit, ()
+        shared = self._scopes(live.campaign)
+        for scope, per_second in shared.items():
+            await self._permits.ask_shared(scope, per_second, attempt.attempt_id)
         if asyncio.get_running_loop().time() - permit.asked_at > PERMIT_FRESH_S:
             permit = await self._ask(attempt, version)  # the gate may have closed meanwhile
         return permit, shared
