@@ -8,14 +8,14 @@
 -- one that is still under way counts until its answer is told, or PATIENCE is over, from when its
 -- permit is valid. A second repeats the one before: rings that come in a cluster would hinder each
 -- other for ever, and a minute would hold more or fewer of them. So while places are free, each takes an
--- even share of the time that is left, and afterwards it keeps a quarter of the mean distance.
+-- even share of the time that is left, and afterwards it keeps CLOSEST of the mean distance.
 -- Answers: now, microseconds until asking again is worth it, then a word per question: "go N" (in N
 -- microseconds, AHEAD at most; its record's version is one higher from then on), "later", "closed"
 -- (the gate is not open for this run) or "lost" (the attempt is in other hands).
 local SECOND = 1000000
 local PATIENCE = 30000000
 local AHEAD = 50000
-local CLOSEST = 4
+local CLOSEST = 0.75
 local SHORTEST_GAP = 1000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -52,7 +52,7 @@ end
 local function apart_in(free)
   if counted == 0 then return 0 end
   local mean = SECOND / per_second
-  local gap = mean / CLOSEST
+  local gap = mean * CLOSEST
   if free > 0 then gap = math.min(mean, (begun_at(0) + SECOND - now) / (free + 1)) end
   if gap < SHORTEST_GAP then return 0 end
   return math.max(0, begun_at(-1) + math.ceil(gap) - now)
@@ -75,18 +75,15 @@ local function word_for(id, version)
     if not record then return 'lost' end
     local has, by, body = string.match(record, '^(%d+)|([^|]*)|(.*)$')
     has = tonumber(has)
-    if has == version + 1 and by == 'permit' then
-      local score = tonumber(redis.call('ZSCORE', KEYS[1], id) or 0)
-      if score > now then
-        local left = math.max(0, score - PATIENCE - now)
-        redis.call('ZADD', KEYS[1], whole(now + left + PATIENCE), id)
-        return 'go ' .. whole(left)
-      end
-    elseif has == version then
-      raised = (version + 1) .. '|permit|' .. body
-    else
-      return 'lost'
+    local is_given = has == version + 1 and by == 'permit'
+    if has ~= version and not is_given then return 'lost' end
+    local score = is_given and tonumber(redis.call('ZSCORE', KEYS[1], id) or 0) or 0
+    if score > now then
+      local left = math.max(0, score - PATIENCE - now)
+      redis.call('ZADD', KEYS[1], whole(now + left + PATIENCE), id)
+      return 'go ' .. whole(left)
     end
+    raised = not is_given and (version + 1) .. '|permit|' .. body
   end
   local wait = room_in()
   if wait > AHEAD then

@@ -136,9 +136,7 @@ class Permits:
         self._work(line)
         return await future
 
-    def answered(
-        self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str
-    ) -> None:
+    def answered(self, outdial_id: str, campaign_id: str, run_number: int, attempt_id: str) -> None:
         """Say that the gateway has answered: the ring has begun by now, or there is none."""
         self._answered(self._line(outdial_id, campaign_id, run_number), attempt_id)
 

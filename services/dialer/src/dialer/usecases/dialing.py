@@ -294,9 +294,7 @@ class Dialing:
             self._permits.answered_shared(scope, attempt.attempt_id)
         if permit.word is Word.GO:
             campaign_id, run_number = attempt.campaign_id, attempt.run_number
-            self._permits.answered(
-                attempt.outdial_id, campaign_id, run_number, attempt.attempt_id
-            )
+            self._permits.answered(attempt.outdial_id, campaign_id, run_number, attempt.attempt_id)
 
     async def _permitted(self, live: Live) -> tuple[Permit, Iterable[str]]:
         """Ask for the campaign's permit and for room in the rates that it shares; return which."""
