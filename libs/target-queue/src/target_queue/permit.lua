@@ -7,8 +7,8 @@
 -- The rate set holds, per origination of the last second, the instant at which it surely had begun;
 -- one that is still under way counts until its answer is told, or PATIENCE is over, from when its
 -- permit is valid. A second repeats the one before: rings that come in a cluster would hinder each
--- other for ever, and a minute would hold more or fewer of them. So while places are free, each takes an
--- even share of the time that is left, and afterwards it keeps CLOSEST of the mean distance.
+-- other for ever, and a minute would hold more or fewer of them. So each keeps CLOSEST of the mean
+-- distance from the youngest, and nearly all of it when nearly all places are free: at the beginning.
 -- Answers: now, microseconds until asking again is worth it, then a word per question: "go N" (in N
 -- microseconds, AHEAD at most; its record's version is one higher from then on), "later", "closed"
 -- (the gate is not open for this run) or "lost" (the attempt is in other hands).
@@ -42,20 +42,14 @@ local is_short = false
 
 local function score_at(rank) return tonumber(redis.call('ZRANGE', KEYS[1], rank, rank, 'WITHSCORES')[2]) end
 
--- When one began that is counted, or will begin.
-local function begun_at(rank)
-  local score = score_at(rank)
-  return score > now and score - PATIENCE or score
-end
-
 -- In how many microseconds the youngest is far enough away, with so many places free.
 local function apart_in(free)
-  if counted == 0 then return 0 end
-  local mean = SECOND / per_second
-  local gap = mean * CLOSEST
-  if free > 0 then gap = math.min(mean, (begun_at(0) + SECOND - now) / (free + 1)) end
-  if gap < SHORTEST_GAP then return 0 end
-  return math.max(0, begun_at(-1) + math.ceil(gap) - now)
+  local part = CLOSEST + (1 - CLOSEST) * free / per_second
+  local gap = math.ceil(part * SECOND / per_second)
+  if counted == 0 or gap < SHORTEST_GAP then return 0 end
+  local youngest = score_at(-1)
+  if youngest > now then youngest = youngest - PATIENCE end
+  return math.max(0, youngest + gap - now)
 end
 
 -- In how many microseconds there is room for one more: when as many as are too many have passed.
