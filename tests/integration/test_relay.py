@@ -242,6 +242,27 @@ async def test_one_who_stops_gives_its_shards_back_at_once(
     await until(lambda: two.shards == set(shards_of(yard.namespace)), within_s=5)
 
 
+async def test_one_who_stops_while_it_gives_a_shard_back_gives_it_back_all_the_same(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To end what relays a shard can take a while: a cancel that is swallowed comes again later."""
+    monkeypatch.setattr("chassis.relay.LEASE_MS", 60_000)
+    one = await yard.member()
+    await until(lambda: one.shards == set(shards_of(yard.namespace)))
+    is_ending = asyncio.Event()
+
+    async def slowly(*running: asyncio.Task[None]) -> None:
+        is_ending.set()
+        await asyncio.sleep(0.1)
+        await end(*running)
+
+    monkeypatch.setattr("chassis.relay.end", slowly)
+    other = await yard.member()
+    await is_ending.wait()
+    await one.end()
+    await until(lambda: other.shards == set(shards_of(yard.namespace)))
+
+
 async def test_the_shards_of_one_who_died_are_taken_over_and_nothing_is_lost(yard: Yard) -> None:
     doomed, heir = await yard.member(Killed), await yard.member()
     await until(lambda: len(doomed.shards) == len(heir.shards) == 4)

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -70,7 +71,10 @@ class Relay:
                     log.warning("relay waits for redis", why=str(trouble))
                 await asyncio.sleep(BEAT_S)
         finally:
-            await self._give_back()
+            giving_back = asyncio.create_task(self._give_back())
+            while not giving_back.done():  # who is cancelled once more still gives all of them back
+                with suppress(asyncio.CancelledError):
+                    await asyncio.shield(giving_back)
 
     async def measure(self) -> None:
         """Measure for ever how much waits in the outboxes of the shards that are held here."""
@@ -139,11 +143,12 @@ class Relay:
             await self._drop(shard)
 
     async def _drop(self, shard: str) -> None:
-        relaying = self._held.pop(shard)
+        """Give a shard back; if cancelled half way, `_give_back` does it again."""
         self._held_until.pop(shard, None)
-        await end(relaying)
+        await end(self._held[shard])
         self._tell(shard, "")
         await self._release(keys=[lease_key(shard)], args=[self._holder])
+        del self._held[shard]
 
     async def _give_back(self) -> None:
         try:
