@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from campaignctl.infrastructure import Found, Ground
-from chassis.broker import build_producer
+from chassis.broker import LARGEST_BATCH_BYTES, build_producer
 from chassis.endings import end
 from chassis.outbox import Change, Outbox, OutMessage, Position, Write
 from chassis.relay import Relay
@@ -94,9 +94,9 @@ class Yard:
         self.members.append(member)
         return member
 
-    async def commit(self, key: str, number: int) -> Position:
+    async def commit(self, key: str, number: int, width: int = 1) -> Position:
         shard = shard_of(self.namespace, key)
-        message = OutMessage(self.topic, key, "order.placed", key, f"{number}".encode())
+        message = OutMessage(self.topic, key, "order.placed", key, f"{number:0{width}}".encode())
         change = Change(
             shard=shard,
             operation=f"{key}-{number}",
@@ -174,6 +174,18 @@ async def test_the_order_of_a_key_is_the_order_of_its_commits(yard: Yard) -> Non
     for record in await yard.read(30 * 12):
         by_key.setdefault(record.key.decode(), []).append(int(record.value))
     assert by_key == {f"key-{key}": list(range(30)) for key in range(12)}
+
+
+async def test_more_than_one_batch_holds_is_published_whole_and_in_its_order(yard: Yard) -> None:
+    wide = [*[4_000] * 100, 2 * LARGEST_BATCH_BYTES, 1, 1]
+    for number, width in enumerate(wide):
+        await asyncio.gather(*(yard.commit(f"key-{key}", number, width) for key in range(3)))
+    await yard.member()
+    by_key: dict[bytes, list[bytes]] = {}
+    for record in await yard.read(3 * len(wide)):
+        by_key.setdefault(record.key, []).append(record.value)
+    told = [f"{number:0{width}}".encode() for number, width in enumerate(wide)]
+    assert by_key == {f"key-{key}".encode(): told for key in range(3)}
 
 
 async def test_a_message_keeps_key_value_and_headers(yard: Yard) -> None:

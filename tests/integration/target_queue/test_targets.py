@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
-from chassis.outbox import Outbox
+from chassis.outbox import Outbox, Position
 from chassis.shards import outbox_key
+from chassis.store import connect
 from contracts.campaign import Campaign, CampaignLimits, CampaignStatus
 from contracts.envelope import Envelope
 from contracts.target import Destination, Target, TargetAdded, TargetDeleted
@@ -123,6 +124,25 @@ async def test_a_target_that_is_there_already_stays_as_it_is(
     fresh = a_target("fresh")
     assert (await queue.add(outdial, CUSTOMER, [again, fresh]))[0] == first
     assert [message.body.target.name for message in await told(outbox, outdial)] == ["0", "fresh"]
+
+
+async def test_no_target_is_returned_before_kafka_has_it_not_even_one_that_was_there_already(
+    store_url: str, outdial: str
+) -> None:
+    asked: list[Position] = []
+
+    class Asking(Outbox):
+        async def published(self, position: Position) -> None:
+            asked.append(position)
+
+    outbox = Asking(connect(store_url))
+    queue = TargetQueue(outbox)
+    added = await add(queue, outdial, 1203)
+    (_, _, last) = asked
+    assert last == await outbox.tail(outdial_shard(outdial))
+    await queue.add(outdial, CUSTOMER, added[:1])
+    assert asked[3:] == [last], "whoever added it may have died before it was published"
+    await outbox.redis.aclose()
 
 
 async def test_a_target_named_twice_in_one_call_is_added_once(

@@ -58,8 +58,13 @@ def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
+def partition_of(key: bytes, count: int) -> int:
+    """Return the partition of a key, of so many."""
+    return _hash(key) % count
+
+
 def _partition(key: bytes, partitions: list[int], _available: list[int]) -> int:
-    return partitions[_hash(key) % len(partitions)]
+    return partitions[partition_of(key, len(partitions))]
 
 
 def build_producer(where: Connections, client_id: str) -> AIOKafkaProducer:

@@ -18,15 +18,20 @@ class Gather(Generic[Item, Answer]):
     """Sends items in batches, one batch of a shard after the other, in the order of asking."""
 
     def __init__(
-        self, send: Callable[[str, list[Item]], Awaitable[Sequence[Answer | Exception]]]
+        self,
+        send: Callable[[str, list[Item]], Awaitable[Sequence[Answer | Exception]]],
+        gather_s: float = GATHER_S,
     ) -> None:
         """Gather for a function.
 
         Args:
             send: Sends items of a shard and returns an answer, or an error, for each; what it
                 raises is the answer to all of them.
+            gather_s: How long the first of a batch waits for others; those that come while a batch
+                is under way travel together anyhow.
         """
         self._send = send
+        self._gather_s = gather_s
         self._waiting: dict[str, deque[tuple[Item, asyncio.Future[Answer]]]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
 
@@ -42,7 +47,7 @@ class Gather(Generic[Item, Answer]):
         leave()  # it was started for one of many
         waiting = self._waiting[shard]
         try:
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(self._gather_s)
             while waiting:
                 batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
                 await self._answer(shard, batch)

@@ -22,6 +22,7 @@ from chassis.endings import end
 from chassis.errors import TRANSIENT
 from chassis.metrics import OUTBOX_AGE, OUTBOX_MESSAGES, PUBLISHED
 from chassis.outbox import Outbox
+from chassis.publisher import Outgoing, Publisher
 from chassis.shards import lease_key, outbox_key, published_key, shards_of
 from chassis.tracing import HEADER
 
@@ -48,7 +49,7 @@ class Relay:
         on_trouble: Callable[[bool, str], None],
     ) -> None:
         self._redis = outbox.redis
-        self._producer = producer
+        self._publisher = Publisher(producer)
         self._namespaces = namespaces
         self._on_trouble = on_trouble
         self._holder = uuid.uuid4().hex
@@ -203,19 +204,19 @@ class Relay:
         self._on_trouble(not self._troubles, next(iter(self._troubles.values()), ""))
 
     async def _publish(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        sent = [
-            await self._producer.send(
-                entry[b"t"].decode(),
-                value=entry[b"v"],
+        messages = [
+            Outgoing(
+                topic=entry[b"t"].decode(),
                 key=entry[b"k"],
-                timestamp_ms=self._stamp(id_),
+                value=entry[b"v"],
+                at_ms=self._stamp(id_),
                 headers=_headers(entry),
             )
             for id_, entry in entries
         ]
-        await asyncio.gather(*sent)
-        for topic, count in Counter(entry[b"t"] for _, entry in entries).items():
-            PUBLISHED.labels(topic.decode()).inc(count)
+        await self._publisher.publish(messages)
+        for topic, count in Counter(message.topic for message in messages).items():
+            PUBLISHED.labels(topic).inc(count)
 
 
 def _headers(entry: dict[bytes, bytes]) -> list[tuple[str, bytes]]:

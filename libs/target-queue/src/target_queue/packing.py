@@ -4,11 +4,11 @@ A million waiting targets are a normal list; the names of the fields would weigh
 in them. What the key or the outdial tells already is not repeated.
 """
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.target import Destination, Target, TargetOutcome, TargetStatus
+from pydantic_core import from_json, to_json
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -48,7 +48,7 @@ def pack(target: Target) -> bytes:
         "z": microseconds(target.deleted_at) if target.deleted_at else 0,
     }
     packed |= {letter: value for letter, value in optional.items() if value}
-    return json.dumps(packed, separators=(",", ":"), ensure_ascii=False).encode()
+    return to_json(packed)
 
 
 def _pack_destination(destination: Destination) -> list[Any]:
@@ -64,7 +64,7 @@ def _pack_destination(destination: Destination) -> list[Any]:
 
 def unpack(target_id: str, outdial_id: str, body: bytes) -> Target:
     """Return the target of a record's body."""
-    packed = json.loads(body)
+    packed = from_json(body)
     return Target(
         target_id=target_id,
         outdial_id=outdial_id,

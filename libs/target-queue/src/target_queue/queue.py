@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from chassis.outbox import Change, Outbox, OutMessage, Record, StaleWrite, Write
+from chassis.outbox import Change, Outbox, OutMessage, Position, Record, StaleWrite, Write
 from contracts.campaign import Campaign
 from contracts.envelope import wrap
 from contracts.target import Target, TargetAdded, TargetDeleted
@@ -72,53 +72,57 @@ class TargetQueue:
         already is left as it is and returned so; of two targets with one id the first is added.
         """
         added: list[Target] = []
+        positions: list[Position] = []
         lock = self._adding.setdefault(outdial_id, asyncio.Lock())
         for start in range(0, len(targets), LARGEST_ADD):
+            part = targets[start : start + LARGEST_ADD]
             async with lock:
-                part = targets[start : start + LARGEST_ADD]
-                added += await self._add_part(outdial_id, customer_id, part)
+                stored, position = await self._add_part(outdial_id, customer_id, part)
+            added += stored
+            positions.append(position)
+        for position in positions:  # while one part is published, the next is committed
+            await self._outbox.published(position)
         return added
 
     async def _add_part(
         self, outdial_id: str, customer_id: str, targets: Sequence[Target]
-    ) -> list[Target]:
+    ) -> tuple[list[Target], Position]:
+        """Return the targets as stored, and where the last of their messages stands."""
         shard = outdial_shard(outdial_id)
         operation = uuid.uuid4().hex[:12]
+        named = {target.target_id: target for target in reversed(targets)}  # the first of twins
+        ids = list(dict.fromkeys(target.target_id for target in targets))
+        present: dict[str, Target] = {}  # as a rule there is none, and the commit knows better
         while True:
-            present = await self._present(outdial_id, targets)
             clock = await self._outbox.read(clock_key(shard, outdial_id))
             last = int(clock.body) if clock else 0
             first = max(microseconds(await self.now()), last + 1)
-            named = {target.target_id: target for target in reversed(targets)}  # the first of twins
-            absent = [
-                id_ for id_ in dict.fromkeys(t.target_id for t in targets) if id_ not in present
-            ]
             fresh = [
                 named[id_].model_copy(
                     update={
                         "outdial_id": outdial_id,
                         "customer_id": customer_id,
-                        "created_at": instant(first + place),
-                        "updated_at": instant(first + place),
+                        "created_at": (at := instant(first + place)),
+                        "updated_at": at,
                         "due_at": None,
                     }
                 )
-                for place, id_ in enumerate(absent)
+                for place, id_ in enumerate(id_ for id_ in ids if id_ not in present)
             ]
-            if not fresh:
-                return [present[target.target_id] for target in targets]
-            change = _addition(shard, operation, clock, fresh)
-            try:
-                position = await self._outbox.commit(change)
-            except StaleWrite:
-                continue
-            await self._outbox.published(position)
             stored = present | {target.target_id: target for target in fresh}
-            return [stored[target.target_id] for target in targets]
+            try:
+                position = (
+                    await self._outbox.commit(_addition(shard, operation, clock, fresh))
+                    if fresh
+                    else await self._outbox.tail(shard)  # Kafka may not have them yet
+                )
+            except StaleWrite:
+                present = await self._present(outdial_id, ids)
+                continue
+            return [stored[target.target_id] for target in targets], position
 
-    async def _present(self, outdial_id: str, targets: Sequence[Target]) -> dict[str, Target]:
+    async def _present(self, outdial_id: str, ids: Sequence[str]) -> dict[str, Target]:
         shard = outdial_shard(outdial_id)
-        ids = [target.target_id for target in targets]
         records = await self._outbox.read_many([target_key(shard, id_) for id_ in ids])
         return {
             id_: unpack(id_, outdial_id, record.body)
@@ -282,12 +286,14 @@ def _addition(shard: str, operation: str, clock: Record | None, fresh: Sequence[
     """Return the change that adds targets; the clock's version keeps their order unique."""
     outdial_id = fresh[0].outdial_id
     last = str(microseconds(fresh[-1].created_at)).encode()
+    due: list[str | bytes | int | float] = ["ZADD", due_key(shard, outdial_id)]
+    order = order_key(shard, outdial_id)
     also: list[tuple[str | bytes | int | float, ...]] = []
     messages: list[OutMessage] = []
     for target in fresh:
         micros = microseconds(target.created_at)
-        also.append(("ZADD", due_key(shard, outdial_id), micros, target.target_id))
-        also.append(("XADD", order_key(shard, outdial_id), f"{micros}-0", "t", target.target_id))
+        due += (micros, target.target_id)
+        also.append(("XADD", order, f"{micros}-0", "t", target.target_id))
         envelope = wrap(
             TargetAdded(target=target),
             source=SOURCE,
@@ -297,7 +303,7 @@ def _addition(shard: str, operation: str, clock: Record | None, fresh: Sequence[
             customer_id=target.customer_id,
         )
         messages.append(OutMessage.of(TARGET_EVENTS, envelope))
-    also.append(("PUBLISH", wake_channel(shard), outdial_id))
+    also += (tuple(due), ("PUBLISH", wake_channel(shard), outdial_id))
     return Change(
         shard=shard,
         operation=operation,

@@ -24,7 +24,7 @@ from contracts.topics import (
 from campaign_manager.domain.status import Trigger
 from campaign_manager.usecases.campaigncalls import CampaignCalls
 from campaign_manager.usecases.campaigns import Campaigns
-from campaign_manager.usecases.targets import Targets, blank_target
+from campaign_manager.usecases.targets import Targets, new_target
 
 log = structlog.get_logger()
 
@@ -90,14 +90,14 @@ async def _answer(envelope: Envelope[Any], asked: Awaitable[Any]) -> None:
 
 
 async def _add(targets: Targets, addition: TargetAdd, customer_id: str) -> None:
-    blank = blank_target(addition.outdial_id, customer_id, addition.target_id)
-    target = blank.model_copy(
-        update={
-            "name": addition.name,
-            "detail": addition.detail,
-            "data": addition.data,
-            "destinations": addition.destinations,
-        }
+    target = new_target(
+        addition.outdial_id,
+        customer_id,
+        addition.target_id,
+        name=addition.name,
+        detail=addition.detail,
+        data=addition.data,
+        destinations=addition.destinations,
     )
     await targets.add(addition.outdial_id, customer_id, [target])
 

@@ -167,7 +167,13 @@ class TargetBody(Body):
 
     def destinations(self) -> tuple[Destination, ...]:
         """Return the destinations that are given, in the order of their slots."""
-        slots: list[DialableBody | None] = [getattr(self, f"destination_{slot}") for slot in SLOTS]
+        slots = (
+            self.destination_0,
+            self.destination_1,
+            self.destination_2,
+            self.destination_3,
+            self.destination_4,
+        )
         found = (body.to_destination(slot) for slot, body in enumerate(slots) if body)
         return tuple(destination for destination in found if destination)
 

@@ -30,6 +30,9 @@ NEVER = "9999-01-01 00:00:00.000000"
 SLOTS = range(5)
 
 Shown = dict[str, Any]
+NO_SLOTS: Shown = {f"destination_{slot}": None for slot in SLOTS} | {
+    f"try_count_{slot}": 0 for slot in SLOTS
+}
 Created = Owned | Campaign | Target | Attempt
 
 
@@ -44,7 +47,7 @@ class Border:
         if at is None:
             return NEVER if self._is_seed else None
         if self._is_seed:
-            return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+            return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
         text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
         return f"{text}Z"
 
@@ -127,8 +130,10 @@ class Border:
 
     def target(self, target: Target) -> Shown:
         """Return a target; absent slots are null."""
-        slots = {destination.slot: destination for destination in target.destinations}
-        counts = {slot: slots[slot].attempt_count if slot in slots else 0 for slot in SLOTS}
+        slots = NO_SLOTS.copy()
+        for destination in target.destinations:
+            slots[f"destination_{destination.slot}"] = _destination(destination)
+            slots[f"try_count_{destination.slot}"] = destination.attempt_count
         return {
             "id": target.target_id,
             "outdial_id": target.outdial_id,
@@ -136,8 +141,7 @@ class Border:
             "detail": target.detail,
             "data": target.data,
             "status": target.status.value,
-            **{f"destination_{slot}": _destination(slots.get(slot)) for slot in SLOTS},
-            **{f"try_count_{slot}": counts[slot] for slot in SLOTS},
+            **slots,
             **self._times(target),
         }
 
@@ -241,18 +245,15 @@ def _address(address: Address | None) -> Shown | None:
     return {name: value for name, value in address if value} if address else None
 
 
-def _destination(destination: Destination | None) -> Shown | None:
-    if destination is None:
-        return None
-    return _address(
-        Address(
-            type=destination.kind,
-            target=destination.address,
-            target_name=destination.target_name,
-            name=destination.name,
-            detail=destination.detail,
-        )
-    )
+def _destination(destination: Destination) -> Shown:
+    shown = {
+        "type": destination.kind,
+        "target": destination.address,
+        "target_name": destination.target_name,
+        "name": destination.name,
+        "detail": destination.detail,
+    }
+    return {name: value for name, value in shown.items() if value}
 
 
 def parse_token(token: str) -> datetime | None:

@@ -110,24 +110,32 @@ async def body_of(request: Request, model: type[Parsed]) -> Parsed:
     return model.model_validate_json(await bytes_of(request))
 
 
-def fresh_id(request: Request, caller: Caller, what: str, place: int = 0) -> str:
-    """Return the id of something new: with an Idempotency-Key, the same whenever it is sent again.
+def fresh_id(request: Request, caller: Caller, what: str) -> str:
+    """Return the id of something new, as `fresh_ids` does."""
+    return fresh_ids(request, caller, what, 1)[0]
+
+
+def fresh_ids(request: Request, caller: Caller, what: str, count: int) -> list[str]:
+    """Return the ids of so many new things in the request, in their order.
+
+    With an Idempotency-Key they are the same whenever it is sent again.
 
     Args:
         request: May have the header.
         caller: Customers do not share keys.
         what: Nor do kinds of things, or lists.
-        place: In the request.
+        count: How many.
 
     Raises:
         ApiError: The key is longer than 255 characters.
     """
     key = request.headers.get(KEY_HEADER)
     if key is None:
-        return new_id()
+        return [new_id() for _ in range(count)]
     if not 0 < len(key) <= LONGEST_KEY:
         raise field_error(KEY_HEADER, f"has 1 to {LONGEST_KEY} characters")
-    return str(uuid5(NAMESPACE_OID, f"{caller.customer_id}/{what}/{place}/{key}"))
+    names = (f"{caller.customer_id}/{what}/{place}/{key}" for place in range(count))
+    return [str(uuid5(NAMESPACE_OID, name)) for name in names]
 
 
 def path_id(given: str) -> str:

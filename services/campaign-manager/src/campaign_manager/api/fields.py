@@ -101,20 +101,24 @@ class AddressBody(Body):
 
     @model_validator(mode="after")
     def _is_right(self) -> Self:
-        address = self.to_address()
-        if address is None:
+        if not self.target:
             return self
-        fault = fault_of(address.type, address.target, must_dial=self.must_dial)
+        fault = fault_of(self.kind, self.target, must_dial=self.must_dial)
         if fault:
             raise wrong(fault, within="type" if "type" in fault or "only" in fault else "target")
         return self
+
+    @property
+    def kind(self) -> str:
+        """The type, told or shown by the target."""
+        return kind_of(self.type, self.target)
 
     def to_address(self) -> Address | None:
         """Return the address; nothing if no target is given."""
         if not self.target:
             return None
         return Address(
-            type=kind_of(self.type, self.target),
+            type=self.kind,
             target=self.target,
             target_name=self.target_name,
             name=self.name,
@@ -129,16 +133,15 @@ class DialableBody(AddressBody):
 
     def to_destination(self, slot: int) -> Destination | None:
         """Return the destination of a slot; nothing if no target is given."""
-        address = self.to_address()
-        if address is None:
+        if not self.target:
             return None
         return Destination(
             slot=slot,
-            kind=address.type,
-            address=address.target,
-            target_name=address.target_name,
-            name=address.name,
-            detail=address.detail,
+            kind=self.kind,
+            address=self.target,
+            target_name=self.target_name,
+            name=self.name,
+            detail=self.detail,
         )
 
 

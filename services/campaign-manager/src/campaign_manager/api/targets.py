@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 
 from campaign_manager.api.bodies import TargetBody
 from campaign_manager.api.border import Shown
-from campaign_manager.api.context import UseCases, bytes_of, caller_of, fresh_id, page_of, path_id
+from campaign_manager.api.context import UseCases, bytes_of, caller_of, fresh_ids, page_of, path_id
 from campaign_manager.api.errors import field_error
-from campaign_manager.usecases.targets import blank_target
+from campaign_manager.usecases.targets import new_target
 
 LARGEST_LIST = 10_000
 LARGEST_BODY = 16 * 1024 * 1024
@@ -34,10 +34,10 @@ def target_routes(cases: UseCases) -> APIRouter:
         """Add one target, or a list of them in their order."""
         caller, outdial_id = await caller_of(request, cases.credentials), path_id(id_)
         bodies, is_list = await _bodies_of(request)
-        path = f"outdials/{outdial_id}/targets"
+        ids = fresh_ids(request, caller, f"outdials/{outdial_id}/targets", len(bodies))
         wanted = [
-            _target(body, outdial_id, caller.customer_id, fresh_id(request, caller, path, place))
-            for place, body in enumerate(bodies)
+            _target(body, outdial_id, caller.customer_id, id_)
+            for body, id_ in zip(bodies, ids, strict=True)
         ]
         added = await targets.add(outdial_id, caller.customer_id, wanted)
         shown = [border.target(target) for target in added]
@@ -70,11 +70,12 @@ async def _bodies_of(request: Request) -> tuple[list[TargetBody], bool]:
 
 
 def _target(body: TargetBody, outdial_id: str, customer_id: str, target_id: str) -> Target:
-    return blank_target(outdial_id, customer_id, target_id).model_copy(
-        update={
-            "name": body.name,
-            "detail": body.detail,
-            "data": body.data,
-            "destinations": body.destinations(),
-        }
+    return new_target(
+        outdial_id,
+        customer_id,
+        target_id,
+        name=body.name,
+        detail=body.detail,
+        data=body.data,
+        destinations=body.destinations(),
     )

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from contracts.target import Destination, Target
 
@@ -72,8 +73,8 @@ class Targets:
         return target
 
 
-def blank_target(outdial_id: str, customer_id: str, target_id: str) -> Target:
-    """Return a target with nothing in it yet; the queue gives it its instants."""
+def new_target(outdial_id: str, customer_id: str, target_id: str, **given: Any) -> Target:
+    """Return a target with what is given of it; the queue gives it its instants."""
     at = now()
     return Target(
         target_id=target_id,
@@ -81,6 +82,7 @@ def blank_target(outdial_id: str, customer_id: str, target_id: str) -> Target:
         customer_id=customer_id,
         created_at=at,
         updated_at=at,
+        **given,
     )
 
 
