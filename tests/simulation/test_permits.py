@@ -34,8 +34,21 @@ def test_a_clock_set_forward_between_a_ring_and_its_answer_makes_no_room(
         assert sum(first <= at < first + SECOND_US for at in rings) <= PER_SECOND
 
 
-async def rung_while_the_clock_is_set(set_at_s: float, by_s: float) -> list[int]:
-    """Return when they rang, in microseconds of the store's time."""
+@pytest.mark.parametrize("by_s", [-0.5, -7.0, -3600.0])
+def test_a_clock_set_back_holds_the_rings_up_for_half_a_minute_at_most(by_s: float) -> None:
+    """It is as if the gateway had not answered those that had a permit by then."""
+    rings = run(rung_while_the_clock_is_set(2.0, by_s, is_told_by_store=False))
+    assert len(rings) == RINGS
+    for first in rings:
+        assert sum(first <= at < first + SECOND_US for at in rings) <= PER_SECOND
+    undisturbed_s = RINGS / PER_SECOND
+    assert rings[-1] - rings[0] < (undisturbed_s + min(30.0, -by_s) + 2.0) * SECOND_US
+
+
+async def rung_while_the_clock_is_set(
+    set_at_s: float, by_s: float, *, is_told_by_store: bool = True
+) -> list[int]:
+    """Return when they rang, in microseconds of the store's time or of the network's own."""
     loop, rings = asyncio.get_running_loop(), list[int]()
 
     def now_us() -> int:
@@ -47,7 +60,7 @@ async def rung_while_the_clock_is_set(set_at_s: float, by_s: float) -> list[int]
     async def ring(attempt_id: str) -> None:
         await permits.ask_shared("gateway", PER_SECOND, attempt_id)
         await asyncio.sleep(0.02)
-        rings.append(now_us())
+        rings.append(now_us() if is_told_by_store else round(loop.time() * SECOND_US))
         await asyncio.sleep(0.005)
         permits.answered_shared("gateway", attempt_id)
 

@@ -42,6 +42,14 @@ local is_short = false
 
 local function score_at(rank) return tonumber(redis.call('ZRANGE', KEYS[1], rank, rank, 'WITHSCORES')[2]) end
 
+-- A clock that was set back leaves instants that no permit can have; nobody knows which were answered.
+local latest = now + AHEAD + PATIENCE
+if counted > 0 and score_at(-1) > latest then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], whole(latest), '+inf')) do
+    redis.call('ZADD', KEYS[1], whole(now + PATIENCE), id)
+  end
+end
+
 -- In how many microseconds the youngest is far enough away, with so many places free.
 local function apart_in(free)
   local part = CLOSEST + (1 - CLOSEST) * free / per_second
