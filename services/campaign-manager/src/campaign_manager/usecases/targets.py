@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from contracts.target import Destination, Target
 
@@ -73,16 +72,28 @@ class Targets:
         return target
 
 
-def new_target(outdial_id: str, customer_id: str, target_id: str, **given: Any) -> Target:
+def new_target(
+    outdial_id: str,
+    customer_id: str,
+    target_id: str,
+    *,
+    name: str,
+    detail: str,
+    data: str,
+    destinations: tuple[Destination, ...],
+) -> Target:
     """Return a target with what is given of it; the queue gives it its instants."""
     at = now()
     return Target(
         target_id=target_id,
         outdial_id=outdial_id,
         customer_id=customer_id,
+        name=name,
+        detail=detail,
+        data=data,
+        destinations=destinations,
         created_at=at,
         updated_at=at,
-        **given,
     )
 
 
